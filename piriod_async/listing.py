@@ -1,0 +1,225 @@
+"""A list of customers: nothing is sent until it is read."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, aclosing
+from functools import partial
+from typing import Self, TypeVar
+from urllib.parse import urlencode
+
+from attrs import define, evolve, field
+
+from piriod_async.crawl import Crawl
+from piriod_async.created import Mark, Span
+from piriod_async.errors import IncompleteListError, QueryError
+from piriod_async.models import Checkpoint, Customer, Page, Progress
+from piriod_async.numbered import numbered
+from piriod_async.query import CustomerQuery
+from piriod_async.transport import Tally, Transport
+from piriod_async.window import LOOK_AHEAD
+
+_T = TypeVar("_T")
+
+
+@define(eq=False)
+class _Run:
+    """One iteration: what it sent, what it has had, and where its consumer is."""
+
+    mark: Mark | None
+    task: asyncio.Task[object] | None = None
+    tally: Tally = field(factory=Tally)
+    total: int | None = None
+    before: int = 0
+    page: tuple[Customer, ...] = ()
+    taken: int = 0
+
+    def turn(self, page: tuple[Customer, ...]) -> None:
+        """Go on to the next page, the one before being done with."""
+        if self.mark:
+            self.mark.fresh(self.page)
+        self.before += len(self.page)
+        self.page, self.taken = page, 0
+
+
+@define(eq=False)
+class CustomerListing:
+    """The customers that match a query. Made by `PiriodSession.customers`; no I/O until it is read.
+
+    Each `async for` is a crawl of its own, from the start. Pages arrive side by side, a bounded way ahead of the loop:
+    one that stops reading stops the requests. Leave a loop early inside `async with listing:`, and what that task has
+    under way ends at once, rather than when the garbage is collected.
+
+    Iterating, and every method that reads, raises what `errors` lists; `IncompleteListError` and `FilterIgnoredError`
+    before the end is reached as if all were well.
+    """
+
+    query: CustomerQuery
+    workspace: str
+    _transport: Transport = field(alias="transport", repr=False)
+    _test_mode: bool = field(alias="test_mode")
+    _after: Checkpoint | None = field(alias="after")
+    _check_filters: bool = field(alias="check_filters")
+    _run: _Run | None = field(default=None, init=False, repr=False)
+    _entered: Counter[asyncio.Task[object] | None] = field(factory=Counter, init=False, repr=False)
+    _held: dict[_Run, AsyncGenerator[object, None]] = field(factory=dict, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self._after is None:
+            return
+        if not self.query.by_created:
+            raise QueryError(f"after=a checkpoint: expected None for ordering={self.query.ordering!r}")
+        if (self._after.ordering, self._after.query) != (self.query.ordering, self._identity()):
+            raise QueryError(f"after=a checkpoint of {self._after.query}: expected one of {self._identity()}")
+
+    def __aiter__(self) -> AsyncGenerator[Customer, None]:
+        """Return an async generator over the customers, in order."""
+        run = self._start()
+        return self._hold(run, self._customers(run))
+
+    def pages(self) -> AsyncGenerator[Page, None]:
+        """Return an async generator over the responses, each with the customers that it adds, in order."""
+        run = self._start()
+        return self._hold(run, self._pages(run))
+
+    async def count(self) -> int:
+        """Return how many customers match the filters, by the server's count. One request.
+
+        Only the customer that comes with it is checked against the filters.
+        """
+        page = await self._fetch(1, 1, self._bounds, run=self._new_run())
+        return page.count
+
+    async def first(self) -> Customer | None:
+        """Return the first customer, or None if there is none. One request; after a checkpoint it may take more."""
+        if self._after is None:
+            page = await self._fetch(1, 1, self._bounds, run=self._new_run())
+            return next(iter(page.customers), None)
+        async with aclosing(self._customers(self._new_run())) as customers:
+            return await anext(customers, None)
+
+    async def collect(self) -> list[Customer]:
+        """Return all customers, or raise: never a part.
+
+        By an ordering other than `created`, a change is not always seen; see `PiriodSession.customers`.
+        """
+        async with aclosing(aiter(self)) as customers:
+            return [customer async for customer in customers]
+
+    @property
+    def progress(self) -> Progress:
+        """Where the iteration started last is now."""
+        run, gate = self._run, self._transport.gate
+        if run is None:
+            return Progress()
+        return Progress(
+            total=run.total,
+            delivered=run.before + run.taken,
+            requests=run.tally.requests,
+            retries=run.tally.retries,
+            paused_until=gate.paused_until if gate else None,
+        )
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """What to go on from so that nothing is lost or repeated: `customers(…, after=checkpoint)`.
+
+        It covers all up to and including the customer, or page, that the body of the loop started last holds. None
+        before the first, and for orderings other than by `created`.
+        """
+        return self._checkpoint(self._run or self._new_run())
+
+    async def __aenter__(self) -> Self:
+        self._entered[asyncio.current_task()] += 1
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        task = asyncio.current_task()
+        self._entered[task] -= 1
+        if self._entered[task]:
+            return
+        del self._entered[task]
+        async with AsyncExitStack() as stack:
+            for run in [run for run in self._held if run.task is task]:
+                stack.push_async_callback(self._held.pop(run).aclose)
+
+    def _new_run(self) -> _Run:
+        after, by_created = self._after, self.query.by_created
+        mark = Mark(self.query.ordering == "-created") if by_created else None
+        return _Run(evolve(mark, created=after.created, ids=set(after.ids)) if mark and after else mark)
+
+    def _start(self) -> _Run:
+        self._run = self._new_run()
+        return self._run
+
+    def _checkpoint(self, run: _Run) -> Checkpoint | None:
+        if not run.mark or not all(customer.created for customer in run.page):  # a list of one page may do without
+            return None
+        mark = run.mark.copy()
+        mark.fresh(run.page[: run.taken])
+        if mark.created is None:
+            return None
+        return Checkpoint(
+            ordering=str(self.query.ordering), created=mark.created, ids=frozenset(mark.ids), query=self._identity()
+        )
+
+    def _hold(self, run: _Run, generator: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:
+        """Keep an iteration begun under `async with` until that ends: nothing else holds on to one that was left."""
+        if self._entered and (task := asyncio.current_task()) in self._entered:
+            run.task, self._held[run] = task, generator
+        return generator
+
+    async def _customers(self, run: _Run) -> AsyncGenerator[Customer, None]:
+        async with aclosing(self._turns(run)) as pages:
+            async for page in pages:
+                for run.taken, customer in enumerate(page.customers, 1):
+                    yield customer
+
+    async def _pages(self, run: _Run) -> AsyncGenerator[Page, None]:
+        async with aclosing(self._turns(run)) as pages:
+            async for page in pages:
+                run.taken = len(page.customers)
+                yield page
+
+    async def _turns(self, run: _Run) -> AsyncGenerator[Page, None]:
+        try:
+            async with aclosing(self._crawl(run)) as pages:
+                async for page in pages:
+                    run.turn(page.customers)
+                    yield page
+        except IncompleteListError as error:
+            error.checkpoint = self._checkpoint(run)
+            raise
+        finally:
+            self._held.pop(run, None)
+
+    def _crawl(self, run: _Run) -> AsyncGenerator[Page, None]:
+        fetch = partial(self._fetch, run=run)
+        size, ahead = self.query.page_size, LOOK_AHEAD * self._transport.concurrency
+        if run.mark:
+            return Crawl(fetch, size, ahead, self._bounds, run.mark.copy()).pages()
+        return numbered(lambda number: fetch(number, size, self._bounds), page_size=size, ahead=ahead)
+
+    async def _fetch(self, number: int, size: int, span: Span, *, run: _Run) -> Page:
+        params = self.query.params(page=number, page_size=size, created__gte=span.gte, created__lte=span.lte)
+        page = await self._transport.get(
+            params,
+            workspace=self.workspace,
+            request=f"GET /customers/ page {number} of {self.workspace}",
+            tally=run.tally,
+        )
+        if self._check_filters:
+            self.query.check(page.customers)
+        if run.total is None:
+            had = len(page.customers) - len(run.mark.copy().fresh(page.customers)) if self._after and run.mark else 0
+            run.total = page.count - had
+        return page
+
+    @property
+    def _bounds(self) -> Span:
+        return Span(self.query.created__gte, self.query.created__lte)
+
+    def _identity(self) -> str:
+        """Return what tells this listing from another, but for the size of its pages."""
+        filters = self.query.filters(self.query.created__gte, self.query.created__lte)
+        return urlencode([("workspace", self.workspace), ("test_mode", self._test_mode), *sorted(filters)])

@@ -1,0 +1,57 @@
+"""Pages by number, for orderings that cannot be asked by range."""
+
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
+from functools import partial
+
+from attrs import evolve
+
+from piriod_async.errors import IncompleteListError, NotFoundError
+from piriod_async.models import Page
+from piriod_async.window import Result, Slot, in_order
+
+
+async def numbered(
+    fetch: Callable[[int], Awaitable[Page]], *, page_size: int, ahead: int
+) -> AsyncGenerator[Page, None]:
+    """Yield every page by its number, each customer once.
+
+    Page numbers slide when the list changes, and nothing tells which customers slid past. So whenever it is seen to
+    have changed, all that came is delivered, and then the crawl fails.
+
+    Args:
+        fetch: Asks for the page of a number, from 1.
+        page_size: Customers asked for with one request.
+        ahead: Pages under way or waiting to be consumed.
+
+    Raises:
+        IncompleteListError: The list changed while it was read. Orderings by `created` do not have this weakness.
+    """
+    first = await fetch(1)
+    yield first
+    size = len(first.customers)
+    if first.count <= size:
+        return
+    seen = {customer.id for customer in first.customers}
+    moved = size != len(seen)
+    # a server may clamp page_size: the length of what came back is what it goes by
+    numbers = range(2, math.ceil(first.count / (size or page_size)) + 1)
+    async with aclosing(in_order((Slot(partial(_page, fetch, number)) for number in numbers), ahead)) as pages:
+        async for page in pages:
+            fresh = tuple(customer for customer in page.customers if customer.id not in seen)
+            seen.update(customer.id for customer in fresh)
+            moved |= page.count != first.count or len(fresh) < len(page.customers)
+            yield evolve(page, customers=fresh)
+    if moved or len(seen) != first.count:
+        raise IncompleteListError(
+            f"the list changed while it was read by page number: {len(seen)} customers came, {first.count} were "
+            'counted. List again, or with ordering="created", which stands changes'
+        )
+
+
+async def _page(fetch: Callable[[int], Awaitable[Page]], number: int) -> Result[Page]:
+    try:
+        return Result([await fetch(number)])
+    except NotFoundError:  # the list became shorter: its end came before this page
+        return Result([])

@@ -1,0 +1,301 @@
+"""A session: whose credentials, for how long, and what it lists."""
+
+import math
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from ipaddress import ip_address
+from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+
+from attrs import frozen
+from yarl import URL
+
+from piriod_async.errors import ConfigurationError
+from piriod_async.listing import CustomerListing
+from piriod_async.models import Checkpoint
+from piriod_async.query import MAX_PAGE_SIZE, CustomerQuery
+from piriod_async.retry import RetryPolicy
+from piriod_async.transport import Transport
+
+if TYPE_CHECKING:
+    import aiohttp
+
+_PRINTABLE = re.compile(r"[\x21-\x7e]+")  # in a header, anything else could break it or smuggle in another
+_VISIBLE = "text of visible ASCII characters, without spaces"
+_PRODUCTION = "https://api.piriod.com"
+_BOOLEANS = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+
+
+class Secret(str):
+    """Text that does not show itself: a repr, and so a traceback with locals, has only its stars."""
+
+    __slots__ = ()
+
+    def __new__(cls, value: object) -> Self:
+        """Take text; anything else becomes empty, which no token is."""
+        return super().__new__(cls, value if isinstance(value, str) else "")
+
+    def __repr__(self) -> str:
+        return "'********'"
+
+
+@frozen(kw_only=True)
+class SessionStats:
+    """What a session is doing, and has done.
+
+    Attributes:
+        in_flight (int): Requests under way.
+        paused_until (float | None): When the pause that the server asked for ends (`time.monotonic`, seconds), or None.
+        requests (int): Requests sent, retries among them.
+        retries (int): Requests sent again after a failure.
+        bytes (int): Bytes of the pages that came, inflated.
+    """
+
+    in_flight: int
+    paused_until: float | None
+    requests: int
+    retries: int
+    bytes: int
+
+
+class SessionOptions(TypedDict, total=False):
+    """The options of `PiriodSession`, beside whose session it is."""
+
+    test_mode: bool
+    base_url: str
+    client_session: "aiohttp.ClientSession | None"
+    concurrency: int
+    timeout: float
+    retry: RetryPolicy
+    max_page_bytes: int
+
+
+class PiriodSession:
+    """The customers of a Piriod workspace, or of many.
+
+    ```python
+    async with PiriodSession(token="…", workspace="acc_…") as piriod:
+        async for customer in piriod.customers(country="CL"):
+            print(customer.id, customer.name)
+    ```
+
+    A session may be made anywhere, before there is an event loop too, and costs nothing until its first request.
+    Without `async with`, close it with `await session.close()`. On a second event loop it opens new connections.
+
+    Args:
+        token: API token. It is shown nowhere: no repr, message, log record or traceback of ours.
+        workspace: Id of the workspace ("acc_…") to list where `customers()` names none.
+        test_mode: Whether to list the workspace's test data in place of its live data.
+        base_url: Where the API is; https, unless it is this machine.
+        client_session: An aiohttp session of yours to send through, with its proxies, TLS settings, headers and traces.
+            It is never closed by us, and must be used on one event loop only.
+        concurrency: Requests under way at once.
+        timeout: Seconds for one attempt, from connecting to the last byte.
+        retry: How often a request is tried, and how long to wait between.
+        max_page_bytes: Longest answer accepted, bytes, inflated.
+
+    Raises:
+        ConfigurationError: A value that cannot work.
+    """
+
+    def __init__(
+        self,
+        token: str,
+        workspace: str | None = None,
+        *,
+        test_mode: bool = False,
+        base_url: str = _PRODUCTION,
+        client_session: "aiohttp.ClientSession | None" = None,
+        concurrency: int = 8,
+        timeout: float = 30.0,
+        retry: RetryPolicy = RetryPolicy(),  # noqa: B008 (it is frozen)
+        max_page_bytes: int = 16 * 1024 * 1024,
+    ) -> None:
+        token = Secret(token)  # from here on, a traceback's locals show stars
+        if not _PRINTABLE.fullmatch(token):
+            raise ConfigurationError(f"token={token!r}: expected {_VISIBLE}")
+        if not isinstance(test_mode, bool):
+            raise ConfigurationError(f"test_mode={test_mode!r}: expected True or False")
+        if not isinstance(retry, RetryPolicy):
+            raise ConfigurationError(f"retry={retry!r}: expected a RetryPolicy")
+        self._workspace = None if workspace is None else _workspace_id(workspace)
+        self._test_mode = test_mode
+        self._transport = Transport(
+            url=_endpoint(base_url),
+            credentials={
+                "Authorization": Secret(f"Token {token}"),
+                "x-piriod-test-mode": "true" if test_mode else "false",
+            },
+            borrowed=client_session,
+            concurrency=_whole("concurrency", concurrency),
+            timeout=_seconds("timeout", timeout),
+            retry=retry,
+            max_page_bytes=_whole("max_page_bytes", max_page_bytes),
+        )
+
+    @classmethod
+    def from_env(cls, workspace: str | None = None, **options: Unpack[SessionOptions]) -> Self:
+        """Make a session of the environment's `PIRIOD_TOKEN`.
+
+        `PIRIOD_WORKSPACE`, `PIRIOD_TEST_MODE` (true or false) and `PIRIOD_BASE_URL` count where they are set.
+
+        Args:
+            workspace: Id of a workspace, to go before the environment's.
+            **options: What else `PiriodSession` takes, likewise.
+
+        Raises:
+            ConfigurationError: `PIRIOD_TOKEN` is not set, or a value cannot work.
+        """
+        if not os.environ.get("PIRIOD_TOKEN"):
+            raise ConfigurationError("PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)")
+        mode = os.environ.get("PIRIOD_TEST_MODE", "")
+        if mode.casefold() not in _BOOLEANS:
+            raise ConfigurationError(f"PIRIOD_TEST_MODE={mode!r}: expected true or false")
+        found: SessionOptions = {
+            "test_mode": _BOOLEANS[mode.casefold()],
+            "base_url": os.environ.get("PIRIOD_BASE_URL") or _PRODUCTION,
+        }
+        workspace = workspace or os.environ.get("PIRIOD_WORKSPACE") or None
+        return cls(os.environ["PIRIOD_TOKEN"], workspace, **(found | options))
+
+    def customers(
+        self,
+        *,
+        workspace: str | None = None,
+        country: str | None = None,
+        email: str | None = None,
+        name: str | None = None,
+        tax_id: str | None = None,
+        created__gte: datetime | None = None,
+        created__lte: datetime | None = None,
+        subscriptions: str | None = None,
+        sources: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        ordering: str | None = "created",
+        page_size: int = MAX_PAGE_SIZE,
+        after: Checkpoint | None = None,
+        check_filters: bool = True,
+    ) -> CustomerListing:
+        """Return the listing of the customers that match every filter given. Nothing is sent until it is read.
+
+        Args:
+            workspace: Id of the workspace, if not the session's.
+            country: Country id, as in `"CL"`.
+            email: E-mail address.
+            name: Name, or a part of it.
+            tax_id: Tax identifier (RUT, RFC, NIT, …).
+            created__gte: Created at or after this instant; an aware datetime.
+            created__lte: Created at or before this instant; an aware datetime.
+            subscriptions: Id of a subscription of the customer.
+            sources: Id of a payment source of the customer.
+            metadata: Metadata that must be there, text by key: `{"plan": "gold"}`.
+            ordering: `"created"` or `"-created"`: every customer exactly once, even while the list changes. Any other
+                field or comma list of fields, or None for the server's own order: if the list is seen to change while
+                it is read, all that came is delivered and then `IncompleteListError` is raised.
+            page_size: Customers asked for with one request, 1 to 100; 10 at least by `created`.
+            after: Where an earlier listing of the same query stopped (`listing.checkpoint`), to go on from there.
+            check_filters: Whether to raise `FilterIgnoredError` for a customer that a filter excludes.
+
+        Raises:
+            QueryError: A value that the API would misread.
+            ConfigurationError: No workspace.
+
+        Source: `GET /customers/`.
+        """
+        query = CustomerQuery(
+            country=country,
+            email=email,
+            name=name,
+            tax_id=tax_id,
+            created__gte=created__gte,
+            created__lte=created__lte,
+            subscriptions=subscriptions,
+            sources=sources,
+            metadata=metadata,
+            ordering=ordering,
+            page_size=page_size,
+        )
+        workspace = self._workspace if workspace is None else _workspace_id(workspace)
+        if workspace is None:
+            raise ConfigurationError("workspace=None: expected a workspace's id, here or in PiriodSession(workspace=…)")
+        return CustomerListing(
+            query,
+            workspace,
+            transport=self._transport,
+            test_mode=self._test_mode,
+            after=after,
+            check_filters=check_filters,
+        )
+
+    @property
+    def stats(self) -> SessionStats:
+        """What the session is doing, and has done."""
+        gate, tally = self._transport.gate, self._transport.tally
+        return SessionStats(
+            in_flight=gate.in_flight if gate else 0,
+            paused_until=gate.paused_until if gate else None,
+            requests=tally.requests,
+            retries=tally.retries,
+            bytes=tally.bytes,
+        )
+
+    async def close(self) -> None:
+        """End the crawls under way with an `APIConnectionError`, and close the connections that are ours.
+
+        Closing again is harmless; using the session again is an error.
+        """
+        await self._transport.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        if not hasattr(self, "_transport"):  # in the traceback of its own refusal
+            return object.__repr__(self)
+        mode = ", test_mode=True" if self._test_mode else ""
+        return f"<{type(self).__name__} {self._transport.url.parent.parent} workspace={self._workspace!r}{mode}>"
+
+
+def _workspace_id(value: str) -> str:
+    if not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
+        raise ConfigurationError(f"workspace={value!r}: expected {_VISIBLE}")
+    return value
+
+
+def _whole(name: str, value: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ConfigurationError(f"{name}={value!r}: expected a whole number, 1 or more")
+    return value
+
+
+def _seconds(name: str, value: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
+        raise ConfigurationError(f"{name}={value!r}: expected a number of seconds above 0")
+    return value
+
+
+def _endpoint(base_url: str) -> URL:
+    """Return the address of the customers below a base URL that is safe to send the token to."""
+    try:
+        url = URL(base_url)
+        safe = url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host or ""))
+        if safe and url.host and not (url.query_string or url.fragment or "@" in url.raw_authority):
+            return url / "customers/"
+    except (TypeError, ValueError):
+        pass
+    shown = str(base_url).rpartition("@")[2] if "@" in str(base_url) else base_url  # no password
+    raise ConfigurationError(
+        f"base_url={shown!r}: expected an address such as {_PRODUCTION!r}, https unless it is on this machine, "
+        "without user, query or fragment"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

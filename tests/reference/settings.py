@@ -1,0 +1,54 @@
+"""Configures Django. Import this module before any other of the package."""
+
+import atexit
+import logging
+import shutil
+import tempfile
+from pathlib import Path
+
+import django
+from django.conf import settings
+
+FOLDER = Path(tempfile.mkdtemp(prefix="reference-"))
+atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+
+settings.configure(
+    DEBUG=False,
+    SECRET_KEY="reference",
+    ALLOWED_HOSTS=["127.0.0.1", "localhost"],
+    ROOT_URLCONF="tests.reference.api",
+    APPEND_SLASH=True,
+    MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
+    INSTALLED_APPS=[
+        "django.contrib.auth",
+        "django.contrib.contenttypes",
+        "rest_framework",
+        "rest_framework.authtoken",
+        "django_filters",
+        "tests.reference",
+    ],
+    DATABASES={
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": FOLDER / "reference.sqlite3",
+            "OPTIONS": {
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
+                "transaction_mode": "IMMEDIATE",  # a writer waits its turn (timeout) instead of failing half-way
+                "timeout": 20,
+            },
+        },
+    },
+    DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
+    TIME_ZONE="America/Santiago",
+    USE_TZ=True,
+    USE_I18N=False,
+    LOGGING_CONFIG=None,
+    REST_FRAMEWORK={
+        "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.TokenAuthentication"],
+        "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+        "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    },
+)
+for name in ("django.request", "waitress.queue"):  # every 4xx, and every request that waits for a worker
+    logging.getLogger(name).setLevel(logging.ERROR)
+django.setup()

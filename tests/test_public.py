@@ -1,0 +1,187 @@
+"""What users may import, and what the rooms may."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+import piriod_async
+from piriod_async import CustomerListing, CustomerQuery, PiriodSession, piriod_context
+from piriod_async.session import SessionOptions
+
+PACKAGE = Path(piriod_async.__file__).parent
+CALLER = Path(__file__).parent / "typing" / "caller.py"
+NAMES = {
+    *("PiriodSession", "CustomerListing", "CustomerQuery", "RetryPolicy"),
+    *("Customer", "Country", "State", "Contact", "Aggregations", "CustomerStatus", "Page", "Progress", "Checkpoint"),
+    *("piriod_context", "PIRIOD"),
+    *("PiriodError", "ConfigurationError", "QueryError", "APIConnectionError", "APITimeoutError", "APIStatusError"),
+    *("BadRequestError", "AuthenticationError", "PermissionDeniedError", "NotFoundError", "RateLimitError"),
+    *("ServerError", "UnexpectedStatusError", "DecodeError", "FilterIgnoredError", "IncompleteListError"),
+}
+CLASSES = [value for name in sorted(NAMES) if inspect.isclass(value := getattr(piriod_async, name))]
+
+
+def arguments(doc: str | None) -> list[str]:
+    """Return the names that the `Args` of a docstring explain, in order."""
+    section = re.search(
+        r"^ *Args:\n((?:\n|( +)\S.*\n(?:\2 +\S.*\n)*)+)", f"{inspect.cleandoc(doc or '')}\n", re.MULTILINE
+    )
+    return re.findall(r"^    \*{0,2}(\w+)(?: \(.*?\))?:", section[1], re.MULTILINE) if section else []
+
+
+# --- the names ---
+
+
+def test_all() -> None:
+    assert set(piriod_async.__all__) == NAMES
+    assert len(piriod_async.__all__) == len(NAMES)
+
+
+def test_nothing_else_looks_public() -> None:
+    others = {name for name in vars(piriod_async) if not name.startswith("_")} - NAMES
+    assert all(inspect.ismodule(getattr(piriod_async, name)) for name in others)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES))
+def test_every_name_is_documented(name: str) -> None:
+    value = getattr(piriod_async, name)
+    if name == "PIRIOD":
+        assert "`request.app[PIRIOD]`" in str(piriod_context.__doc__)
+        return
+    assert value.__doc__
+    assert value.__doc__.partition("\n")[0].endswith(".")
+    assert value.__module__.startswith("piriod_async.")
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_every_method_is_documented(kind: type) -> None:
+    methods = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
+    fields = {field.name for field in attrs.fields(kind)} if attrs.has(kind) else set()
+    for name, value in methods.items():
+        if name not in fields and (callable(value) or isinstance(value, property | classmethod)):
+            assert inspect.getdoc(value), name
+
+
+def test_filters_are_the_same_everywhere() -> None:
+    asked = inspect.signature(PiriodSession.customers).parameters
+    own = inspect.signature(CustomerQuery).parameters
+    mine = {name: parameter.default for name, parameter in asked.items() if name != "self"}
+    assert list(mine) == ["workspace", *own, "after", "check_filters"]
+    assert {name: mine[name] for name in own} == {name: parameter.default for name, parameter in own.items()}
+    assert {parameter.kind for name, parameter in asked.items() if name != "self"} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_options_are_the_same_everywhere() -> None:
+    made = list(inspect.signature(PiriodSession).parameters)
+    assert made == ["token", "workspace", *SessionOptions.__annotations__]
+    assert list(inspect.signature(piriod_context).parameters) == ["token", "workspace", "key", "options"]
+
+
+@pytest.mark.parametrize(
+    "called", [PiriodSession, PiriodSession.customers, CustomerQuery, piriod_async.RetryPolicy, piriod_context]
+)
+def test_every_argument_is_documented(called: Any) -> None:
+    names = [name for name in inspect.signature(called).parameters if name != "self"]
+    assert arguments(called.__doc__) == names
+
+
+def test_a_listing_is_made_by_a_session() -> None:
+    listing = PiriodSession("token", "acc_1").customers(country="CL")
+    assert isinstance(listing, CustomerListing)
+    assert listing.query == CustomerQuery(country="CL")
+
+
+def test_types_are_shipped() -> None:
+    assert (PACKAGE / "py.typed").exists()
+
+
+def test_the_caller_uses_every_name() -> None:
+    used = {node.id for node in ast.walk(ast.parse(CALLER.read_text())) if isinstance(node, ast.Name)}
+    assert used >= NAMES
+
+
+# --- the rooms ---
+
+FLOORS = [
+    {"errors"},
+    {"models"},
+    {"created"},
+    {"query", "decode"},
+    {"gate", "retry", "window", "crawl", "numbered"},
+    {"transport"},
+    {"listing", "fanout"},
+    {"session"},
+    {"aiohttp_app", "export"},
+    {"__init__", "cli"},
+    {"__main__"},
+]
+WITHOUT_AIOHTTP = ["crawl", "created", "numbered", "window", "query", "decode", "models", "errors", "retry", "gate"]
+
+
+def imports(path: Path, *, typing: bool) -> Iterator[str]:
+    """Yield the full name of every module, or name of a module, that a file imports.
+
+    Args:
+        path: The file.
+        typing: Whether to count what is imported for type checkers only.
+    """
+    tree = ast.parse(path.read_text())
+    skipped: set[ast.AST] = set()
+    for node in ast.walk(tree):
+        if not typing and isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+            skipped |= {inner for child in node.body for inner in ast.walk(child)}
+    for node in ast.walk(tree):
+        if node in skipped:
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(names: Iterator[str], package: str) -> set[str]:
+    """Return what is imported from a package: the name that follows the package's own."""
+    return {name.split(".")[1] if "." in name else "" for name in names if name.split(".")[0] == package}
+
+
+@pytest.mark.parametrize("room", WITHOUT_AIOHTTP)
+def test_rooms_without_aiohttp(room: str) -> None:
+    assert not within(imports(PACKAGE / f"{room}.py", typing=True), "aiohttp")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_only_the_transport_knows_the_client(path: Path) -> None:
+    known = within(imports(path, typing=False), "aiohttp")
+    allowed = {"transport": {""}, "aiohttp_app": {"web"}}
+    assert known == allowed.get(path.stem, set())
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
+def test_imports_point_one_way(path: Path) -> None:
+    floor = next(number for number, rooms in enumerate(FLOORS) if path.stem in rooms)
+    below = set().union(*FLOORS[:floor])
+    beside = {"gate", "window"} if path.stem in ("retry", "crawl", "numbered") else set()
+    beside |= {"sandbox"} if path.stem == "cli" else set()
+    assert within(imports(path, typing=False), "piriod_async") <= below | beside
+
+
+def test_the_rules_see_imports() -> None:
+    assert {"errors", "models", "retry"} <= within(imports(PACKAGE / "transport.py", typing=False), "piriod_async")
+    assert "" in within(imports(PACKAGE / "session.py", typing=True), "aiohttp")
+
+
+def test_the_sandbox_is_not_loaded() -> None:
+    code = "import sys, piriod_async; print(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = run.stdout.split()
+    assert "piriod_async.session" in loaded
+    assert not [name for name in loaded if name.startswith(("piriod_async.sandbox", "pytest", "django"))]

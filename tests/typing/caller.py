@@ -1,0 +1,280 @@
+"""What a caller's project sees: checked by mypy and pyright in their strict modes, never run."""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, assert_type
+
+from aiohttp import ClientSession, web
+
+from piriod_async import (
+    PIRIOD,
+    Aggregations,
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    BadRequestError,
+    Checkpoint,
+    ConfigurationError,
+    Contact,
+    Country,
+    Customer,
+    CustomerListing,
+    CustomerQuery,
+    CustomerStatus,
+    DecodeError,
+    FilterIgnoredError,
+    IncompleteListError,
+    NotFoundError,
+    Page,
+    PermissionDeniedError,
+    PiriodError,
+    PiriodSession,
+    Progress,
+    QueryError,
+    RateLimitError,
+    RetryPolicy,
+    ServerError,
+    State,
+    UnexpectedStatusError,
+    piriod_context,
+)
+from piriod_async.sandbox import Sandbox
+
+
+async def sleepless(seconds: float) -> None:
+    assert_type(seconds, float)
+
+
+async def sessions(client: ClientSession) -> None:
+    retry = RetryPolicy(attempts=3, initial=0.1, maximum=5, max_retry_after=60, max_elapsed=None, sleep=sleepless)
+    assert_type(retry.attempts, int)
+    assert_type(retry.max_elapsed, float | None)
+    piriod = PiriodSession(
+        "token",
+        "acc_1",
+        test_mode=True,
+        base_url="https://api.piriod.com",
+        client_session=client,
+        concurrency=4,
+        timeout=10,
+        retry=retry,
+        max_page_bytes=1_000_000,
+    )
+    assert_type(piriod, PiriodSession)
+    assert_type(piriod.stats.in_flight, int)
+    assert_type(piriod.stats.paused_until, float | None)
+    assert_type(piriod.stats.bytes, int)
+    assert_type(await piriod.close(), None)
+    async with PiriodSession(token="token", workspace=None) as bare:
+        assert_type(bare, PiriodSession)
+    async with PiriodSession.from_env(timeout=10.0, client_session=None) as known:
+        assert_type(known, PiriodSession)
+    PiriodSession("token", timeout="10")  # type: ignore[arg-type]
+    PiriodSession.from_env(token="token")  # type: ignore[call-arg]
+
+
+async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str], kept: Mapping[str, str]) -> None:
+    listing = piriod.customers(
+        workspace="acc_2",
+        country="CL",
+        email="a+b@c.cl",
+        name="Ñandú",
+        tax_id="76.123.456-K",
+        created__gte=since,
+        created__lte=None,
+        subscriptions="sub_1",
+        sources="src_1",
+        metadata=plan,
+        ordering="-created",
+        page_size=50,
+        after=None,
+        check_filters=False,
+    )
+    assert_type(listing, CustomerListing)
+    assert_type(listing.query, CustomerQuery)
+    assert_type(listing.query.created__gte, datetime | None)
+    assert_type(listing.query.metadata, Mapping[str, str] | None)
+    assert_type(listing.workspace, str)
+    async for customer in listing:
+        assert_type(customer, Customer)
+        assert_type(listing.progress, Progress)
+        assert_type(listing.checkpoint, Checkpoint | None)
+    async with listing as same:
+        assert_type(same, CustomerListing)
+    async for page in listing.pages():
+        assert_type(page, Page)
+        assert_type(page.customers, tuple[Customer, ...])
+        assert_type(page.count, int)
+        assert_type(page.raw, bytes)
+    assert_type(aiter(listing), AsyncGenerator[Customer, None])
+    assert_type(listing.pages(), AsyncGenerator[Page, None])
+    assert_type(await listing.count(), int)
+    assert_type(await listing.first(), Customer | None)
+    assert_type(await listing.collect(), list[Customer])
+    assert_type([customer.name async for customer in piriod.customers(metadata=kept, ordering=None)], list[str])
+    piriod.customers(countr="CL")  # type: ignore[call-arg]
+    piriod.customers("CL")  # type: ignore[call-arg]
+    piriod.customers(country=56)  # type: ignore[arg-type]
+    piriod.customers(created__gte="2031-05-05")  # type: ignore[arg-type]
+    piriod.customers(metadata={"seats": 5})  # type: ignore[dict-item]
+    piriod.customers(page_size="20")  # type: ignore[arg-type]
+    piriod.across(["acc_1"])  # type: ignore[attr-defined]
+
+
+def queries(since: datetime) -> None:
+    query = CustomerQuery(country="CL", created__gte=since, metadata={"plan": "gold"}, ordering=None, page_size=20)
+    assert_type(query.country, str | None)
+    assert_type(query.ordering, str | None)
+    assert_type(query.by_created, bool)
+    query.country = "MX"  # type: ignore[misc]
+    CustomerQuery(country=56)  # type: ignore[arg-type]
+    CustomerQuery(metadata=5)  # type: ignore[arg-type]
+    CustomerQuery(page_size="20")  # type: ignore[arg-type]
+
+
+def checkpoints(piriod: PiriodSession, saved: str | bytes) -> str:
+    checkpoint = Checkpoint.from_json(saved)
+    assert_type(checkpoint, Checkpoint)
+    assert_type(checkpoint.ordering, str)
+    assert_type(checkpoint.created, datetime)
+    assert_type(checkpoint.ids, frozenset[str])
+    assert_type(checkpoint.query, str)
+    assert_type(piriod.customers(after=checkpoint), CustomerListing)
+    return checkpoint.to_json()
+
+
+def progress(now: Progress) -> None:
+    assert_type(now.total, int | None)
+    assert_type(now.delivered, int)
+    assert_type(now.requests, int)
+    assert_type(now.retries, int)
+    assert_type(now.paused_until, float | None)
+
+
+def records(customer: Customer) -> Decimal:
+    assert_type(customer.id, str)
+    assert_type(customer.name, str)
+    assert_type(customer.tax_id, str | None)
+    assert_type(customer.country, Country | None)
+    assert_type(customer.state, State | None)
+    assert_type(customer.contacts, tuple[Contact, ...])
+    assert_type(customer.sources, tuple[str, ...])
+    assert_type(customer.aggregations, Aggregations)
+    assert_type(customer.aggregations.balance, Decimal | None)
+    assert_type(customer.metadata, dict[str, Any])
+    assert_type(customer.tax_settings, dict[str, Any])
+    assert_type(customer.send_invoices, bool)
+    assert_type(customer.test_mode, bool | None)
+    assert_type(customer.created, datetime | None)
+    assert_type(customer.status, CustomerStatus)
+    if customer.country:
+        assert_type(customer.country.id, str)
+        assert_type(customer.country.currencies, tuple[str, ...])
+        assert_type(customer.country.tax_percent, Decimal | None)
+    if customer.state:
+        assert_type(customer.state.id, int | str)
+    for contact in customer.contacts:
+        assert_type(contact.name, str)
+        assert_type(contact.orgunit, str | None)
+        assert_type(contact.collections, bool)
+        assert_type(contact.created, datetime | None)
+    customer.name = "x"  # type: ignore[misc]
+    return customer.aggregations.balance or Decimal(0)
+
+
+def statuses(status: CustomerStatus) -> str:
+    match status:
+        case CustomerStatus.ACTIVE:
+            return "in"
+        case CustomerStatus.ARCHIVED | CustomerStatus.PENDING:
+            return "out"
+        case _:
+            return f"{status.value}, which is new"
+
+
+def made_up() -> Page:
+    customer = Customer(
+        id="cus_1",
+        name="N",
+        country=Country(id="CL"),
+        state=State(id=7),
+        contacts=(Contact(name="Ana"),),
+        aggregations=Aggregations(balance=Decimal("1.10")),
+        status=CustomerStatus("en_mora"),
+    )
+    Customer(name="N")  # type: ignore[call-arg]
+    return Page(customers=(customer,), count=1, raw=b"")
+
+
+async def mistakes(listing: CustomerListing) -> ValueError | None:
+    try:
+        await listing.collect()
+    except (ConfigurationError, QueryError) as error:
+        wrong: ValueError = error
+        return wrong
+    return None
+
+
+async def answers(listing: CustomerListing) -> APIStatusError | None:
+    try:
+        await listing.collect()
+    except RateLimitError as error:
+        assert_type(error.retry_after, float | None)
+    except BadRequestError as error:
+        assert_type(error.errors, dict[str, list[str]])
+    except (AuthenticationError, PermissionDeniedError, NotFoundError, ServerError, UnexpectedStatusError) as error:
+        assert_type(error.request_id, str | None)
+        return error
+    except APIStatusError as error:
+        assert_type(error.status, int)
+        assert_type(error.detail, str)
+        assert_type(error.body, bytes)
+    return None
+
+
+async def failures(listing: CustomerListing) -> PiriodError | None:
+    try:
+        await listing.collect()
+    except APITimeoutError as error:
+        lost: APIConnectionError = error
+        return lost
+    except DecodeError as error:
+        assert_type(error.path, str)
+        assert_type(error.record_id, str | None)
+    except IncompleteListError as error:
+        assert_type(error.checkpoint, Checkpoint | None)
+    except (FilterIgnoredError, PiriodError) as error:
+        assert_type(error.attempts, int)
+        assert_type(error.retryable, bool)
+    return None
+
+
+OTHER: web.AppKey[PiriodSession] = web.AppKey("other", PiriodSession)
+
+
+async def handler(request: web.Request) -> web.Response:
+    piriod = request.app[PIRIOD]
+    assert_type(piriod, PiriodSession)
+    return web.json_response({"customers": await piriod.customers().count()})
+
+
+def application() -> web.Application:
+    app = web.Application()
+    context = piriod_context("token", "acc_1", timeout=5.0)
+    assert_type(context, Callable[[web.Application], AsyncIterator[None]])
+    app.cleanup_ctx.append(context)
+    app.cleanup_ctx.append(piriod_context(token="token", key=OTHER, test_mode=True))
+    app.router.add_get("/", handler)
+    piriod_context("token", color="red")  # type: ignore[call-arg]
+    return app
+
+
+async def sandbox() -> None:
+    async with Sandbox(customers=100, seed=7) as server, server.session() as piriod:
+        assert_type(piriod, PiriodSession)
+        assert_type(server.url, str)
+        assert_type(server.add(name="Ñandú"), str)
+        server.fail(status=503, times=2, retry_after=1)
+        server.limit(rate=50)
