@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 
 from piriod_async import Aggregations, Contact, Country, Customer, CustomerStatus, DecodeError, Page, State
 from piriod_async.decode import _customer, decode_odd, decode_page
-from piriod_async.sandbox import Sandbox
+from piriod_async.sandbox import ABSENT, Sandbox
 
-ABSENT = object()
 LIMA = timezone(timedelta(hours=-5))
 CL = {"id": "CL", "name": "Chile", "code": "+56", "has_regulation": True, "currencies": ["CLP", "CLF"]}
 CONTACT = {
