@@ -11,6 +11,7 @@ wrong is drawn in `piriod_async.errors`; to test against the API in miniature th
 """
 
 from piriod_async.aiohttp_app import PIRIOD, piriod_context
+from piriod_async.attempt import Attempt
 from piriod_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -29,6 +30,7 @@ from piriod_async.errors import (
     ServerError,
     UnexpectedStatusError,
 )
+from piriod_async.fanout import WorkspaceListing
 from piriod_async.listing import CustomerListing
 from piriod_async.models import (
     Aggregations,
@@ -40,6 +42,7 @@ from piriod_async.models import (
     Page,
     Progress,
     State,
+    WorkspaceProgress,
 )
 from piriod_async.query import CustomerQuery
 from piriod_async.retry import RetryPolicy
@@ -51,6 +54,7 @@ __all__ = [
     "APIStatusError",
     "APITimeoutError",
     "Aggregations",
+    "Attempt",
     "AuthenticationError",
     "BadRequestError",
     "Checkpoint",
@@ -76,5 +80,7 @@ __all__ = [
     "ServerError",
     "State",
     "UnexpectedStatusError",
+    "WorkspaceListing",
+    "WorkspaceProgress",
     "piriod_context",
 ]

@@ -5,7 +5,8 @@ from typing import Unpack
 
 from aiohttp import web
 
-from piriod_async.session import PiriodSession, Secret, SessionOptions
+from piriod_async.credentials import Secret
+from piriod_async.session import PiriodSession, SessionOptions
 
 PIRIOD: web.AppKey[PiriodSession] = web.AppKey("piriod", PiriodSession)
 

@@ -102,14 +102,14 @@ class Crawl:
     Attributes:
         fetch: Asks for a page.
         page_size: Customers asked for with one request; fewer, if that is what the server gives.
-        ahead: Slots under way or waiting to be consumed.
+        ahead: Says how many slots may be under way or waiting to be consumed.
         span: The filter's own bounds.
         mark: Where to go on from. It moves as pages are yielded.
     """
 
     fetch: Fetch
     page_size: int
-    ahead: int
+    ahead: Callable[[], int]
     span: Span
     mark: Mark
     _count: int = field(default=0, init=False)

@@ -36,17 +36,21 @@ class PiriodError(Exception):
 
     Attributes:
         attempts (int): How often the request was sent before giving up; 0 if it never was.
+        workspace (str | None): Id of the workspace that was read, where it was one.
         retryable (bool): Whether the same request may well succeed later. Those that may were retried already.
     """
 
     def __init__(self, message: str = "", *, retryable: bool = False) -> None:
         super().__init__(message)
         self.attempts = 0
+        self.workspace: str | None = None
         self.retryable = retryable
 
     def __str__(self) -> str:
-        """Return the message, and how often it was tried where that was more than once."""
+        """Return the message, whose customers were read, and how often it was tried where that was more than once."""
         message = super().__str__()
+        if self.workspace and self.workspace not in message:
+            message += f" (workspace {self.workspace})"
         return f"{message} (after {self.attempts} attempts)" if self.attempts > 1 else message
 
 

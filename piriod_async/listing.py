@@ -1,25 +1,21 @@
 """A list of customers: nothing is sent until it is read."""
 
-import asyncio
-from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, aclosing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from functools import partial
-from typing import Self, TypeVar
 from urllib.parse import urlencode
 
 from attrs import define, evolve, field
 
+from piriod_async.attempt import Request
 from piriod_async.crawl import Crawl
 from piriod_async.created import Mark, Span
-from piriod_async.errors import IncompleteListError, QueryError
+from piriod_async.errors import IncompleteListError, PiriodError, QueryError
+from piriod_async.leave import Leavable
 from piriod_async.models import Checkpoint, Customer, Page, Progress
 from piriod_async.numbered import numbered
 from piriod_async.query import CustomerQuery
 from piriod_async.transport import Tally, Transport
-from piriod_async.window import LOOK_AHEAD
-
-_T = TypeVar("_T")
 
 
 @define(eq=False)
@@ -27,7 +23,6 @@ class _Run:
     """One iteration: what it sent, what it has had, and where its consumer is."""
 
     mark: Mark | None
-    task: asyncio.Task[object] | None = None
     tally: Tally = field(factory=Tally)
     total: int | None = None
     before: int = 0
@@ -43,7 +38,7 @@ class _Run:
 
 
 @define(eq=False)
-class CustomerListing:
+class CustomerListing(Leavable):
     """The customers that match a query. Made by `PiriodSession.customers`; no I/O until it is read.
 
     Each `async for` is a crawl of its own, from the start. Pages arrive side by side, a bounded way ahead of the loop:
@@ -60,9 +55,8 @@ class CustomerListing:
     _test_mode: bool = field(alias="test_mode")
     _after: Checkpoint | None = field(alias="after")
     _check_filters: bool = field(alias="check_filters")
+    _ahead: Callable[[], int] = field(alias="ahead", repr=False)
     _run: _Run | None = field(default=None, init=False, repr=False)
-    _entered: Counter[asyncio.Task[object] | None] = field(factory=Counter, init=False, repr=False)
-    _held: dict[_Run, AsyncGenerator[object, None]] = field(factory=dict, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self._after is None:
@@ -129,20 +123,6 @@ class CustomerListing:
         """
         return self._checkpoint(self._run or self._new_run())
 
-    async def __aenter__(self) -> Self:
-        self._entered[asyncio.current_task()] += 1
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        task = asyncio.current_task()
-        self._entered[task] -= 1
-        if self._entered[task]:
-            return
-        del self._entered[task]
-        async with AsyncExitStack() as stack:
-            for run in [run for run in self._held if run.task is task]:
-                stack.push_async_callback(self._held.pop(run).aclose)
-
     def _new_run(self) -> _Run:
         after, by_created = self._after, self.query.by_created
         mark = Mark(self.query.ordering == "-created") if by_created else None
@@ -163,12 +143,6 @@ class CustomerListing:
             ordering=str(self.query.ordering), created=mark.created, ids=frozenset(mark.ids), query=self._identity()
         )
 
-    def _hold(self, run: _Run, generator: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:
-        """Keep an iteration begun under `async with` until that ends: nothing else holds on to one that was left."""
-        if self._entered and (task := asyncio.current_task()) in self._entered:
-            run.task, self._held[run] = task, generator
-        return generator
-
     async def _customers(self, run: _Run) -> AsyncGenerator[Customer, None]:
         async with aclosing(self._turns(run)) as pages:
             async for page in pages:
@@ -187,27 +161,25 @@ class CustomerListing:
                 async for page in pages:
                     run.turn(page.customers)
                     yield page
-        except IncompleteListError as error:
-            error.checkpoint = self._checkpoint(run)
+        except PiriodError as error:
+            error.workspace = self.workspace
+            if isinstance(error, IncompleteListError):
+                error.checkpoint = self._checkpoint(run)
             raise
         finally:
-            self._held.pop(run, None)
+            self._release(run)
 
     def _crawl(self, run: _Run) -> AsyncGenerator[Page, None]:
         fetch = partial(self._fetch, run=run)
-        size, ahead = self.query.page_size, LOOK_AHEAD * self._transport.concurrency
+        size = self.query.page_size
         if run.mark:
-            return Crawl(fetch, size, ahead, self._bounds, run.mark.copy()).pages()
-        return numbered(lambda number: fetch(number, size, self._bounds), page_size=size, ahead=ahead)
+            return Crawl(fetch, size, self._ahead, self._bounds, run.mark.copy()).pages()
+        return numbered(lambda number: fetch(number, size, self._bounds), page_size=size, ahead=self._ahead)
 
     async def _fetch(self, number: int, size: int, span: Span, *, run: _Run) -> Page:
         params = self.query.params(page=number, page_size=size, created__gte=span.gte, created__lte=span.lte)
-        page = await self._transport.get(
-            params,
-            workspace=self.workspace,
-            request=f"GET /customers/ page {number} of {self.workspace}",
-            tally=run.tally,
-        )
+        request = Request(page=number, workspace=self.workspace)
+        page = await self._transport.get(params, request=request, tally=run.tally)
         if self._check_filters:
             self.query.check(page.customers)
         if run.total is None:

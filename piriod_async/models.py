@@ -197,3 +197,14 @@ class Progress:
     requests: int = 0
     retries: int = 0
     paused_until: float | None = None
+
+
+@frozen(kw_only=True)
+class WorkspaceProgress(Progress):
+    """Where an iteration over many workspaces is: the sums over those that it has come to.
+
+    Attributes:
+        workspaces (dict[str, Progress]): Each of them, by id.
+    """
+
+    workspaces: dict[str, Progress] = field(factory=dict, hash=False)

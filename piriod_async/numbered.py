@@ -13,7 +13,7 @@ from piriod_async.window import Result, Slot, in_order
 
 
 async def numbered(
-    fetch: Callable[[int], Awaitable[Page]], *, page_size: int, ahead: int
+    fetch: Callable[[int], Awaitable[Page]], *, page_size: int, ahead: Callable[[], int]
 ) -> AsyncGenerator[Page, None]:
     """Yield every page by its number, each customer once.
 
@@ -23,7 +23,7 @@ async def numbered(
     Args:
         fetch: Asks for the page of a number, from 1.
         page_size: Customers asked for with one request.
-        ahead: Pages under way or waiting to be consumed.
+        ahead: Says how many pages may be under way or waiting to be consumed.
 
     Raises:
         IncompleteListError: The list changed while it was read. Orderings by `created` do not have this weakness.

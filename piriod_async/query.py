@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, TypedDict
 
 from attrs import Attribute, field, frozen
 
@@ -89,6 +89,22 @@ def _bare(value: str | None) -> str | None:
 
 def _frozen_copy(value: Mapping[str, str] | None) -> Mapping[Any, Any] | None:
     return {_bare(key): _bare(text) for key, text in value.items()} if isinstance(value, Mapping) else value
+
+
+class Filters(TypedDict, total=False):
+    """The arguments of `CustomerQuery`, for those who pass them on."""
+
+    country: str | None
+    email: str | None
+    name: str | None
+    tax_id: str | None
+    created__gte: datetime | None
+    created__lte: datetime | None
+    subscriptions: str | None
+    sources: str | None
+    metadata: Mapping[str, str] | None
+    ordering: str | None
+    page_size: int
 
 
 @frozen(kw_only=True)

@@ -2,18 +2,18 @@
 
 import asyncio
 import logging
-import math
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
-from attrs import Attribute, field, frozen
+from attrs import Attribute, define, field, frozen
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
-from piriod_async.errors import APIStatusError, APITimeoutError, ConfigurationError, PiriodError, RateLimitError
+from piriod_async.attempt import Attempt, Observer, Request
+from piriod_async.budget import Budget
+from piriod_async.checks import seconds, whole_number
+from piriod_async.errors import APIStatusError, APITimeoutError, DecodeError, PiriodError, RateLimitError
 from piriod_async.gate import Gate
 
 T = TypeVar("T")
@@ -21,18 +21,16 @@ logger = logging.getLogger("piriod_async")
 
 
 def _seconds(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value >= 0):
-        raise ConfigurationError(f"{attribute.name}={value!r}: expected a number of seconds, 0 or more")
+    seconds(attribute.name, value)
 
 
-def _seconds_or_none(policy: object, attribute: "Attribute[Any]", value: object) -> None:
+def _seconds_or_none(_: object, attribute: "Attribute[Any]", value: object) -> None:
     if value is not None:
-        _seconds(policy, attribute, value)
+        seconds(attribute.name, value)
 
 
-def _one_or_more(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{attribute.name}={value!r}: expected a whole number, 1 or more")
+def _whole_number(_: object, attribute: "Attribute[Any]", value: object) -> None:
+    whole_number(attribute.name, value)
 
 
 @frozen
@@ -56,7 +54,7 @@ class RetryPolicy:
         ConfigurationError: A value that is not as above.
     """
 
-    attempts: int = field(default=5, validator=_one_or_more)
+    attempts: int = field(default=5, validator=_whole_number)
     initial: float = field(default=0.5, validator=_seconds)
     maximum: float = field(default=30.0, validator=_seconds)
     max_retry_after: float = field(default=120.0, validator=_seconds)
@@ -64,99 +62,180 @@ class RetryPolicy:
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep, kw_only=True, eq=False, repr=False)
 
 
-async def fetch(
-    send: Callable[[int], Awaitable[bytes]],
-    decode: Callable[[bytes], Awaitable[T]],
-    *,
-    request: str,
-    policy: RetryPolicy,
-    gate: Gate,
-) -> T:
-    """Send a request until it is answered: through the gate, then decoded outside it; all of it again on failure.
+@frozen
+class Retrier:
+    """Sends a session's requests until they are answered, on one event loop.
 
-    Args:
-        send: Sends it once, given the attempt's number from 1, and gives the body of a 200.
-        decode: Makes a record of the body.
-        request: Its name in the log.
+    Attributes:
         policy: How often, and how long to wait.
         gate: What each attempt passes through. After a 429, or a 503 with `Retry-After`, it alone waits.
-
-    Raises:
-        PiriodError: The last failure, with its `attempts`.
+        budget: What retries are paid from.
+        observe: Is told of every attempt.
     """
-    attempts, started = 0, 0.0
-    deadline = asyncio.timeout(None)
 
-    async def attempt() -> T:
-        nonlocal attempts, started
-        attempts += 1
+    policy: RetryPolicy
+    gate: Gate
+    budget: Budget
+    observe: Observer | None = None
+
+    async def fetch(
+        self,
+        send: Callable[[int], Awaitable[bytes]],
+        decode: Callable[[bytes], Awaitable[T]],
+        *,
+        request: Request,
+        whose: object,
+    ) -> T:
+        """Send a request through the gate and decode what comes, outside it; all of it again on failure.
+
+        Args:
+            send: Sends it once, given the attempt's number from 1, and gives the body of a 200.
+            decode: Makes a record of the body.
+            request: What is asked, for messages, the log and the observer.
+            whose: What it is for; the gate serves one of each in turn.
+
+        Raises:
+            PiriodError: The last failure, with its `attempts`.
+        """
+        return await _Course(self, send, decode, request, whose).run()
+
+
+@define(eq=False)
+class _Course(Generic[T]):
+    """One request, from its first attempt to its last."""
+
+    retrier: Retrier
+    send: Callable[[int], Awaitable[bytes]]
+    decode: Callable[[bytes], Awaitable[T]]
+    request: Request
+    whose: object
+    attempts: int = 0
+    started: float = 0.0  # the first attempt
+    sent: float = 0.0  # the last one
+    seconds: float = 0.0
+    spent: int = 0  # of the budget, for the last one
+
+    async def run(self) -> T:
+        deadline = asyncio.timeout(None)
         try:
-            async with gate:
-                if attempts == 1:
-                    started = time.monotonic()
-                    if policy.max_elapsed is not None:
-                        deadline.reschedule(asyncio.get_running_loop().time() + policy.max_elapsed)
-                body = await send(attempts)
-            return await decode(body)
+            async with deadline:
+                try:
+                    return await self.attempt(deadline)
+                except PiriodError as error:
+                    first = [error]
+
+                async def again() -> T:
+                    for error in first:  # tenacity costs 50 µs a call: so the first attempt is bare, only failures pay
+                        first.clear()
+                        raise error
+                    return await self.attempt(deadline)
+
+                return await self.retrying()(again)
+        except TimeoutError as error:
+            if not deadline.expired():
+                raise
+            limit = f"max_elapsed={self.retrier.policy.max_elapsed} s"
+            late = APITimeoutError(f"{self.request}: no answer within {limit}", retryable=True)
+            self.mark(late)
+            self.tell(late)
+            raise late from error
         except PiriodError as error:
-            error.attempts = attempts
+            self.tell(error)
             raise
 
-    async def again() -> T:
-        for error in first:  # tenacity costs 50 µs a call: with the bare attempt as its first, only failures pay
-            first.clear()
-            raise error
-        return await attempt()
-
-    try:
-        async with deadline:
+    async def attempt(self, deadline: asyncio.Timeout) -> T:
+        gate, limit = self.retrier.gate, self.retrier.policy.max_elapsed
+        self.attempts += 1
+        try:
+            await gate.enter(self.whose)
+            self.sent = time.monotonic()
             try:
-                return await attempt()
-            except PiriodError as error:
-                first = [error]
-            return await _retrying(request, policy, gate, started)(again)
-    except TimeoutError as error:
-        if not deadline.expired():
+                if self.attempts == 1:
+                    self.started = self.sent
+                    if limit is not None:
+                        deadline.reschedule(asyncio.get_running_loop().time() + limit)
+                body = await self.send(self.attempts)
+            finally:
+                self.seconds = time.monotonic() - self.sent
+                gate.leave()
+            gate.answered()
+            result = await self.decode(body)
+        except PiriodError as error:
+            self.mark(error)
+            if isinstance(error, RateLimitError):
+                gate.refused(self.sent)
             raise
-        late = APITimeoutError(f"{request}: no answer within max_elapsed={policy.max_elapsed} s", retryable=True)
-        late.attempts = attempts
-        raise late from error
+        self.retrier.budget.succeed(self.spent)
+        self.tell(None)
+        return result
 
-
-def _retrying(request: str, policy: RetryPolicy, gate: Gate, started: float) -> AsyncRetrying:
-    """Return what tries again: one for each request, for they are no tasks' to share."""
-    backoff = wait_random_exponential(multiplier=policy.initial, max=policy.maximum)
-
-    def wait(state: RetryCallState) -> float:
-        error = _failure(state)
-        seconds = _floor(error) + backoff(state)
-        if _stops_all(error) and _floor(error) <= policy.max_retry_after:
-            gate.pause(seconds)
-            return 0.0
-        return seconds
-
-    def stop(state: RetryCallState) -> bool:
-        next_attempt = max(time.monotonic() + state.upcoming_sleep, gate.paused_until or 0.0)
-        return (
-            state.attempt_number >= policy.attempts
-            or _floor(_failure(state)) > policy.max_retry_after
-            or (policy.max_elapsed is not None and next_attempt - started > policy.max_elapsed)
+    def retrying(self) -> AsyncRetrying:
+        """Return what tries again: one for each request, for they are no tasks' to share."""
+        policy = self.retrier.policy
+        return AsyncRetrying(
+            retry=retry_if_exception(lambda error: isinstance(error, PiriodError) and error.retryable),
+            wait=self.wait,
+            stop=self.stop,
+            before_sleep=self.note,
+            sleep=policy.sleep,
+            reraise=True,
         )
 
-    def log(state: RetryCallState) -> None:
-        error = _failure(state)
+    def wait(self, state: RetryCallState) -> float:
+        policy, error = self.retrier.policy, _failure(state)
+        floor = _floor(error)
+        delay = floor + wait_random_exponential(multiplier=policy.initial, max=policy.maximum)(state)
+        if _stops_all(error) and floor <= policy.max_retry_after:
+            self.retrier.gate.pause(delay)
+            return 0.0
+        return delay
+
+    def stop(self, state: RetryCallState) -> bool:
+        policy, error = self.retrier.policy, _failure(state)
+        next_attempt = time.monotonic() + self.delay(state)
+        if (
+            state.attempt_number >= policy.attempts
+            or _floor(error) > policy.max_retry_after
+            or (policy.max_elapsed is not None and next_attempt - self.started > policy.max_elapsed)
+        ):
+            return True
+        spent = self.retrier.budget.spend(error)
+        if spent is None:
+            error.add_note("Not tried again: too many requests of this session failed, its budget of retries is spent.")
+            return True
+        self.spent = spent
+        return False
+
+    def note(self, state: RetryCallState) -> None:
+        error, delay = _failure(state), self.delay(state)
         status = error.status if isinstance(error, APIStatusError) else type(error).__name__
         message = "%s: %s at attempt %d of %d, waiting %.2f s"
-        logger.info(message, request, status, state.attempt_number, policy.attempts, state.upcoming_sleep)
+        logger.info(message, self.request, status, self.attempts, self.retrier.policy.attempts, delay)
+        self.tell(error, delay)
 
-    return AsyncRetrying(
-        retry=retry_if_exception(lambda error: isinstance(error, PiriodError) and error.retryable),
-        wait=wait,
-        stop=stop,
-        before_sleep=log,
-        sleep=policy.sleep,
-        reraise=True,
-    )
+    def delay(self, state: RetryCallState) -> float:
+        """Return the seconds until the next attempt, as far as they are known."""
+        return max(state.upcoming_sleep, (self.retrier.gate.paused_until or 0.0) - time.monotonic())
+
+    def mark(self, error: PiriodError) -> None:
+        error.attempts, error.workspace = self.attempts, self.request.workspace
+
+    def tell(self, error: PiriodError | None, wait: float | None = None) -> None:
+        if self.retrier.observe is None:
+            return
+        status = HTTPStatus.OK.value if error is None or isinstance(error, DecodeError) else None
+        attempt = Attempt(
+            method=self.request.method,
+            page=self.request.page,
+            workspace=self.request.workspace,
+            retry=self.attempts - 1,
+            started=time.time() - (time.monotonic() - self.sent),
+            seconds=self.seconds,
+            status=error.status if isinstance(error, APIStatusError) else status,
+            error=error,
+            wait=wait,
+        )
+        self.retrier.observe(attempt)
 
 
 def _failure(state: RetryCallState) -> PiriodError:
@@ -176,30 +255,3 @@ def _stops_all(error: PiriodError) -> bool:
         and error.status == HTTPStatus.SERVICE_UNAVAILABLE
         and error.retry_after is not None
     )
-
-
-def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for, or None where there is none that can be read.
-
-    Args:
-        headers: The answer's headers. A date is counted from the server's own clock (`Date`) where it tells it.
-
-    Source: RFC 9110, 10.2.3.
-    """
-    value = headers.get("Retry-After", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        until, now = _http_date(value), _http_date(headers.get("Date", "")) or datetime.now(UTC)
-        if until is None:
-            return None
-        seconds = (until - now).total_seconds()
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
-def _http_date(value: str) -> datetime | None:
-    try:
-        parsed = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)

@@ -1,43 +1,28 @@
 """A session: whose credentials, for how long, and what it lists."""
 
-import math
 import os
-import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Mapping
 from datetime import datetime
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from attrs import frozen
-from yarl import URL
 
+from piriod_async.attempt import Observer
+from piriod_async.checks import function_or_none, seconds, whole_number
+from piriod_async.credentials import PRODUCTION, Secret, check_token, endpoint, workspace_id
 from piriod_async.errors import ConfigurationError
+from piriod_async.fanout import OnError, WorkspaceListing
 from piriod_async.listing import CustomerListing
 from piriod_async.models import Checkpoint
-from piriod_async.query import MAX_PAGE_SIZE, CustomerQuery
+from piriod_async.query import MAX_PAGE_SIZE, CustomerQuery, Filters
 from piriod_async.retry import RetryPolicy
 from piriod_async.transport import Transport
+from piriod_async.window import LOOK_AHEAD
 
 if TYPE_CHECKING:
     import aiohttp
 
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")  # in a header, anything else could break it or smuggle in another
-_VISIBLE = "text of visible ASCII characters, without spaces"
-_PRODUCTION = "https://api.piriod.com"
 _BOOLEANS = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
-
-
-class Secret(str):
-    """Text that does not show itself: a repr, and so a traceback with locals, has only its stars."""
-
-    __slots__ = ()
-
-    def __new__(cls, value: object) -> Self:
-        """Take text; anything else becomes empty, which no token is."""
-        return super().__new__(cls, value if isinstance(value, str) else "")
-
-    def __repr__(self) -> str:
-        return "'********'"
 
 
 @frozen(kw_only=True)
@@ -46,17 +31,22 @@ class SessionStats:
 
     Attributes:
         in_flight (int): Requests under way.
+        pace (float | None): Requests a second that the server was found to allow; None while it has refused none.
         paused_until (float | None): When the pause that the server asked for ends (`time.monotonic`, seconds), or None.
         requests (int): Requests sent, retries among them.
         retries (int): Requests sent again after a failure.
         bytes (int): Bytes of the pages that came, inflated.
+        retry_budget (int): What is left to pay retries from: 500 at most, 5 for each and 10 after a timeout. Successes
+            fill it again.
     """
 
     in_flight: int
+    pace: float | None
     paused_until: float | None
     requests: int
     retries: int
     bytes: int
+    retry_budget: int
 
 
 class SessionOptions(TypedDict, total=False):
@@ -69,6 +59,7 @@ class SessionOptions(TypedDict, total=False):
     timeout: float
     retry: RetryPolicy
     max_page_bytes: int
+    on_attempt: Observer | None
 
 
 class PiriodSession:
@@ -94,6 +85,8 @@ class PiriodSession:
         timeout: Seconds for one attempt, from connecting to the last byte.
         retry: How often a request is tried, and how long to wait between.
         max_page_bytes: Longest answer accepted, bytes, inflated.
+        on_attempt: Called with an `Attempt` once it is known what comes of it: to measure, trace or log. It must not
+            block; what it raises ends the request.
 
     Raises:
         ConfigurationError: A value that cannot work.
@@ -105,33 +98,38 @@ class PiriodSession:
         workspace: str | None = None,
         *,
         test_mode: bool = False,
-        base_url: str = _PRODUCTION,
+        base_url: str = PRODUCTION,
         client_session: "aiohttp.ClientSession | None" = None,
         concurrency: int = 8,
         timeout: float = 30.0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 (it is frozen)
         max_page_bytes: int = 16 * 1024 * 1024,
+        on_attempt: Observer | None = None,
     ) -> None:
         token = Secret(token)  # from here on, a traceback's locals show stars
-        if not _PRINTABLE.fullmatch(token):
-            raise ConfigurationError(f"token={token!r}: expected {_VISIBLE}")
+        check_token(token)
         if not isinstance(test_mode, bool):
             raise ConfigurationError(f"test_mode={test_mode!r}: expected True or False")
         if not isinstance(retry, RetryPolicy):
             raise ConfigurationError(f"retry={retry!r}: expected a RetryPolicy")
-        self._workspace = None if workspace is None else _workspace_id(workspace)
+        whole_number("concurrency", concurrency)
+        whole_number("max_page_bytes", max_page_bytes)
+        seconds("timeout", timeout, above_zero=True)
+        function_or_none("on_attempt", on_attempt)
+        self._workspace = None if workspace is None else workspace_id(workspace)
         self._test_mode = test_mode
         self._transport = Transport(
-            url=_endpoint(base_url),
+            url=endpoint(base_url),
             credentials={
                 "Authorization": Secret(f"Token {token}"),
                 "x-piriod-test-mode": "true" if test_mode else "false",
             },
             borrowed=client_session,
-            concurrency=_whole("concurrency", concurrency),
-            timeout=_seconds("timeout", timeout),
+            concurrency=concurrency,
+            timeout=timeout,
             retry=retry,
-            max_page_bytes=_whole("max_page_bytes", max_page_bytes),
+            max_page_bytes=max_page_bytes,
+            on_attempt=on_attempt,
         )
 
     @classmethod
@@ -154,7 +152,7 @@ class PiriodSession:
             raise ConfigurationError(f"PIRIOD_TEST_MODE={mode!r}: expected true or false")
         found: SessionOptions = {
             "test_mode": _BOOLEANS[mode.casefold()],
-            "base_url": os.environ.get("PIRIOD_BASE_URL") or _PRODUCTION,
+            "base_url": os.environ.get("PIRIOD_BASE_URL") or PRODUCTION,
         }
         workspace = workspace or os.environ.get("PIRIOD_WORKSPACE") or None
         return cls(os.environ["PIRIOD_TOKEN"], workspace, **(found | options))
@@ -216,16 +214,57 @@ class PiriodSession:
             ordering=ordering,
             page_size=page_size,
         )
-        workspace = self._workspace if workspace is None else _workspace_id(workspace)
+        workspace = self._workspace if workspace is None else workspace_id(workspace)
         if workspace is None:
             raise ConfigurationError("workspace=None: expected a workspace's id, here or in PiriodSession(workspace=…)")
+        return self._list(query, workspace, after, check_filters, lambda: LOOK_AHEAD * self._transport.concurrency)
+
+    def across(
+        self,
+        workspaces: Iterable[str] | AsyncIterable[str],
+        *,
+        on_error: OnError = "raise",
+        check_filters: bool = True,
+        **filters: Unpack[Filters],
+    ) -> WorkspaceListing:
+        """Return the listing of many workspaces' customers, side by side. Nothing is sent until it is read.
+
+        ```python
+        async for workspace, customer in piriod.across(["acc_1", "acc_2"], country="CL"): ...
+        ```
+
+        Args:
+            workspaces: Ids; any iterable, also an asynchronous one. They are taken as there is room, each once.
+            on_error: `"raise"`: the first workspace that fails ends it all. `"collect"`: the others go on, and
+                `listing.errors` says which failed, and why.
+            check_filters: Whether a customer that a filter excludes is a `FilterIgnoredError`.
+            **filters: As for `customers`: filters, `ordering` and `page_size`.
+
+        Raises:
+            QueryError: A value that the API would misread.
+
+        Source: `GET /customers/`.
+        """
+        query = CustomerQuery(**filters)
+
+        def listing(workspace: str, ahead: Callable[[], int]) -> CustomerListing:
+            return self._list(query, workspace_id(workspace), None, check_filters, ahead)
+
+        return WorkspaceListing(
+            workspaces=workspaces, list=listing, concurrency=self._transport.concurrency, on_error=on_error
+        )
+
+    def _list(
+        self, query: CustomerQuery, workspace: str, after: Checkpoint | None, check: bool, ahead: Callable[[], int]
+    ) -> CustomerListing:
         return CustomerListing(
             query,
             workspace,
             transport=self._transport,
             test_mode=self._test_mode,
             after=after,
-            check_filters=check_filters,
+            check_filters=check,
+            ahead=ahead,
         )
 
     @property
@@ -234,10 +273,12 @@ class PiriodSession:
         gate, tally = self._transport.gate, self._transport.tally
         return SessionStats(
             in_flight=gate.in_flight if gate else 0,
+            pace=gate.pace if gate else None,
             paused_until=gate.paused_until if gate else None,
             requests=tally.requests,
             retries=tally.retries,
             bytes=tally.bytes,
+            retry_budget=self._transport.budget.tokens,
         )
 
     async def close(self) -> None:
@@ -258,44 +299,3 @@ class PiriodSession:
             return object.__repr__(self)
         mode = ", test_mode=True" if self._test_mode else ""
         return f"<{type(self).__name__} {self._transport.url.parent.parent} workspace={self._workspace!r}{mode}>"
-
-
-def _workspace_id(value: str) -> str:
-    if not isinstance(value, str) or not _PRINTABLE.fullmatch(value):
-        raise ConfigurationError(f"workspace={value!r}: expected {_VISIBLE}")
-    return value
-
-
-def _whole(name: str, value: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ConfigurationError(f"{name}={value!r}: expected a whole number, 1 or more")
-    return value
-
-
-def _seconds(name: str, value: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
-        raise ConfigurationError(f"{name}={value!r}: expected a number of seconds above 0")
-    return value
-
-
-def _endpoint(base_url: str) -> URL:
-    """Return the address of the customers below a base URL that is safe to send the token to."""
-    try:
-        url = URL(base_url)
-        safe = url.scheme == "https" or (url.scheme == "http" and _is_loopback(url.host or ""))
-        if safe and url.host and not (url.query_string or url.fragment or "@" in url.raw_authority):
-            return url / "customers/"
-    except (TypeError, ValueError):
-        pass
-    shown = str(base_url).rpartition("@")[2] if "@" in str(base_url) else base_url  # no password
-    raise ConfigurationError(
-        f"base_url={shown!r}: expected an address such as {_PRODUCTION!r}, https unless it is on this machine, "
-        "without user, query or fragment"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -1,26 +1,28 @@
-"""One GET, one page: the only room that knows aiohttp's client."""
+"""One GET, one page."""
 
 import asyncio
 import importlib.metadata
 import logging
 import ssl
 import time
-from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from attrs import Attribute, define, field, frozen
 from yarl import URL
 
+from piriod_async.attempt import Observer, Request
+from piriod_async.budget import Budget
+from piriod_async.client import own_client, proxy_options
 from piriod_async.decode import decode_page
 from piriod_async.errors import APIConnectionError, APITimeoutError, ConfigurationError, DecodeError, status_error
 from piriod_async.gate import Gate
 from piriod_async.models import Page
-from piriod_async.retry import RetryPolicy, fetch, parse_retry_after
+from piriod_async.retry import Retrier, RetryPolicy
+from piriod_async.retry_after import parse_retry_after
 
 logger = logging.getLogger("piriod_async")
 
@@ -31,7 +33,7 @@ _POLITENESS = {
 _REQUEST_IDS = ("X-Request-Id", "Request-Id", "X-Amzn-RequestId", "CF-Ray")
 
 
-@define
+@define(eq=False)
 class Tally:
     """Requests counted as they are sent: by the session, and by each iteration of a listing."""
 
@@ -46,9 +48,9 @@ class _Binding:
 
     loop: asyncio.AbstractEventLoop
     client: aiohttp.ClientSession
-    own: AsyncGenerator[aiohttp.ClientSession, None]  # what keeps the client open if it is ours
     proxy: Mapping[str, Any] = field(repr=False)  # it may have a password
     gate: Gate
+    retrier: Retrier
     turn: asyncio.Lock = field(factory=asyncio.Lock)
 
 
@@ -69,6 +71,7 @@ class Transport:
         timeout: Seconds for one attempt, from connecting to the last byte of the body.
         retry: How often to try, and how long to wait between.
         max_page_bytes: Longest body, after inflation.
+        on_attempt: Is told of every attempt.
     """
 
     url: URL
@@ -78,19 +81,20 @@ class Transport:
     timeout: float
     retry: RetryPolicy
     max_page_bytes: int
+    on_attempt: Observer | None
     tally: Tally = field(factory=Tally, init=False)
+    budget: Budget = field(factory=Budget, init=False)
     closed: bool = field(default=False, init=False)
     _binding: _Binding | None = field(default=None, init=False)
     _under_way: dict[asyncio.Timeout, asyncio.Future[None]] = field(factory=dict, init=False)
 
-    async def get(self, params: Iterable[tuple[str, str]], *, workspace: str, request: str, tally: Tally) -> Page:
+    async def get(self, params: Iterable[tuple[str, str]], *, request: Request, tally: Tally) -> Page:
         """Ask for one page, again where a failure may pass.
 
         Args:
             params: The query string's pairs, not yet encoded.
-            workspace: Whose customers.
-            request: The request's name in messages and the log.
-            tally: What counts it, beside the transport's own.
+            request: Which page, of whose customers.
+            tally: What counts it, beside the transport's own; the gate serves those of one tally in turn with others.
 
         Raises:
             PiriodError: There was no page to be had; see `errors`.
@@ -98,7 +102,7 @@ class Transport:
         binding = await self._bind()
         url = self.url.with_query(list(params))
         headers = {name: value for name, value in _POLITENESS.items() if name not in binding.client.headers}
-        headers |= {**self.credentials, "x-simple-workspace": workspace}
+        headers |= {**self.credentials, "x-simple-workspace": request.workspace}
 
         async def send(attempt: int) -> bytes:
             for each in (self.tally, tally):
@@ -114,7 +118,7 @@ class Transport:
                 return await decode_page(body)
 
         async with self._until_closed():
-            return await fetch(send, decode, request=request, policy=self.retry, gate=binding.gate)
+            return await binding.retrier.fetch(send, decode, request=request, whose=tally)
 
     @property
     def gate(self) -> Gate | None:
@@ -131,7 +135,6 @@ class Transport:
             await asyncio.wait(self._under_way.values())
         if self._binding and not self.borrowed:
             await self._binding.client.close()
-            await self._binding.own.aclose()
 
     async def _bind(self) -> _Binding:
         """Return what belongs to the running loop, made on its first request: a session may outlive a loop."""
@@ -143,10 +146,11 @@ class Transport:
         if self.borrowed and self.borrowed._loop is not loop:  # noqa: SLF001 (its own `loop` warns)
             raise ConfigurationError("client_session belongs to another event loop: make a PiriodSession for each")
         if self._binding is None or self._binding.loop is not loop:
-            proxy = _proxy(self.url) if self.borrowed is None else {}
-            own = _own_client(self.concurrency)
-            client = await anext(own) if self.borrowed is None else self.borrowed  # the loop does not turn meanwhile
-            self._binding = _Binding(loop, client, own, proxy, Gate(self._room(client), self.retry.sleep))
+            proxy = proxy_options(self.url) if self.borrowed is None else {}
+            client = self.borrowed or await own_client(self.concurrency)
+            gate = Gate(self._room(client), self.retry.sleep)
+            retrier = Retrier(self.retry, gate, self.budget, self.on_attempt)
+            self._binding = _Binding(loop, client, proxy, gate, retrier)
         return self._binding
 
     def _room(self, client: aiohttp.ClientSession) -> int:
@@ -166,7 +170,9 @@ class Transport:
         finally:
             self._under_way.pop(scope).set_result(None)
 
-    async def _send(self, binding: _Binding, url: URL, headers: Mapping[str, str], request: str, attempt: int) -> bytes:
+    async def _send(
+        self, binding: _Binding, url: URL, headers: Mapping[str, str], request: Request, attempt: int
+    ) -> bytes:
         """Send one attempt, and give back the body of a 200."""
         started = time.monotonic()
         try:
@@ -197,18 +203,17 @@ class Transport:
         logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt, time.monotonic() - started)
         if response.status == HTTPStatus.OK:
             return body
-        if location := response.headers.get("Location"):
-            request += f" was redirected to {location}"
+        location = response.headers.get("Location")
         raise status_error(
             response.status,
             body,
-            request=request,
+            request=f"{request} was redirected to {location}" if location else str(request),
             reason=response.reason or "",
             request_id=next((response.headers[name] for name in _REQUEST_IDS if name in response.headers), None),
             retry_after=parse_retry_after(response.headers),
         )
 
-    async def _read(self, response: aiohttp.ClientResponse, request: str) -> bytes:
+    async def _read(self, response: aiohttp.ClientResponse, request: Request) -> bytes:
         """Read the body, but no more than is allowed: inflated, a small one may be endless.
 
         Of an answer other than 200, what came of the body will do: the status is what counts.
@@ -233,31 +238,3 @@ def _what(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientResponseError):
         return f"{type(error).__name__} {error.status} {error.message}"
     return str(error) or type(error).__name__
-
-
-async def _own_client(concurrency: int) -> AsyncGenerator[aiohttp.ClientSession, None]:
-    """Keep a client of our own open: no cookies, a connection for each request at once.
-
-    Nobody hears of an unclosed session, for an event loop closes the generators that are left when it ends.
-    """
-    connector = aiohttp.TCPConnector(limit=concurrency)
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as client:
-        yield client
-
-
-def _proxy(url: URL) -> Mapping[str, Any]:
-    """Return what makes aiohttp pass the environment's proxy.
-
-    Its own `trust_env` would read a netrc as well, refuse our token beside one that has a default, and do all that for
-    every request. What goes in clear stays on this machine and passes no proxy.
-    """
-    address = getproxies().get("https")
-    if not address or url.scheme != "https" or proxy_bypass(url.host or ""):
-        return {}
-    try:
-        proxy = URL(address)
-        bare = proxy.with_user(None)
-    except ValueError:
-        raise ConfigurationError("HTTPS_PROXY: expected an address such as http://proxy.example:3128") from None
-    login = b64encode(f"{proxy.user}:{proxy.password or ''}".encode()).decode()
-    return {"proxy": bare, "proxy_headers": {"Proxy-Authorization": f"Basic {login}"} if proxy.user else {}}

@@ -58,13 +58,13 @@ class _Line(Generic[T]):
     """The slots not yet consumed, in order. Nothing else holds on to what came of them."""
 
     source: Iterator[Slot[T]]
-    ahead: int
+    ahead: Callable[[], int]
     places: deque[_Place[T]] = field(factory=deque)
 
     def advance(self, _: object = None) -> None:
         """Begin the slots that there is room for, and put those that take a slot's place behind it."""
-        index, unknown = 0, False
-        while index < self.ahead:
+        index, unknown, ahead = 0, False, self.ahead()
+        while index < ahead:
             if index == len(self.places):
                 self.places.extend(map(_Place, islice(self.source, 1)))
                 if index == len(self.places):
@@ -89,7 +89,7 @@ class _Line(Generic[T]):
         await cancel(running)
 
 
-async def in_order(slots: Iterable[Slot[T]], ahead: int) -> AsyncGenerator[T, None]:
+async def in_order(slots: Iterable[Slot[T]], ahead: Callable[[], int]) -> AsyncGenerator[T, None]:
     """Run slots side by side, and yield what they come to in the order they stand.
 
     The first `ahead` of those not yet consumed are under way, or done and waiting; the next is begun when one is
@@ -97,7 +97,7 @@ async def in_order(slots: Iterable[Slot[T]], ahead: int) -> AsyncGenerator[T, No
 
     Args:
         slots: What to run; taken one by one, as there is room.
-        ahead: How many, those included that wait for another.
+        ahead: Says how many, those included that wait for another; it may say something else later.
     """
     line = _Line(iter(slots), ahead)
     try:

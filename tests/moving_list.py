@@ -178,7 +178,7 @@ def crawl(
     ahead: int = 32,
     mark: Mark | None = None,
 ) -> Crawl:
-    return Crawl(fetch, page_size, ahead, Span(), mark or Mark(descending))
+    return Crawl(fetch, page_size, lambda: ahead, Span(), mark or Mark(descending))
 
 
 async def read(crawl: Crawl) -> list[Customer]:

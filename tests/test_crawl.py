@@ -108,7 +108,7 @@ async def plain(fetch, *, page_size=100, concurrency=8):
             return Result([])
 
     numbers = range(2, math.ceil(first.count / page_size) + 1)
-    rest = in_order((Slot(partial(one, number)) for number in numbers), LOOK_AHEAD * concurrency)
+    rest = in_order((Slot(partial(one, number)) for number in numbers), lambda: LOOK_AHEAD * concurrency)
     return [*first.customers, *[customer async for page in rest for customer in page.customers]]
 
 

@@ -36,7 +36,7 @@ def assert_idle(piriod):
     assert piriod.stats.in_flight == 0
     if binding := piriod._transport._binding:
         assert not binding.client.connector._acquired
-        assert binding.gate._slots._value == piriod._transport.concurrency
+        assert binding.gate._free == piriod._transport.concurrency
 
 
 def under_way():

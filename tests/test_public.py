@@ -14,13 +14,15 @@ import pytest
 
 import piriod_async
 from piriod_async import CustomerListing, CustomerQuery, PiriodSession, piriod_context
+from piriod_async.query import Filters
 from piriod_async.session import SessionOptions
 
 PACKAGE = Path(piriod_async.__file__).parent
 CALLER = Path(__file__).parent / "typing" / "caller.py"
 NAMES = {
-    *("PiriodSession", "CustomerListing", "CustomerQuery", "RetryPolicy"),
+    *("PiriodSession", "CustomerListing", "WorkspaceListing", "CustomerQuery", "RetryPolicy"),
     *("Customer", "Country", "State", "Contact", "Aggregations", "CustomerStatus", "Page", "Progress", "Checkpoint"),
+    *("Attempt", "WorkspaceProgress"),
     *("piriod_context", "PIRIOD"),
     *("PiriodError", "ConfigurationError", "QueryError", "APIConnectionError", "APITimeoutError", "APIStatusError"),
     *("BadRequestError", "AuthenticationError", "PermissionDeniedError", "NotFoundError", "RateLimitError"),
@@ -76,6 +78,7 @@ def test_filters_are_the_same_everywhere() -> None:
     mine = {name: parameter.default for name, parameter in asked.items() if name != "self"}
     assert list(mine) == ["workspace", *own, "after", "check_filters"]
     assert {name: mine[name] for name in own} == {name: parameter.default for name, parameter in own.items()}
+    assert list(Filters.__annotations__) == list(own)
     assert {parameter.kind for name, parameter in asked.items() if name != "self"} == {inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -86,7 +89,11 @@ def test_options_are_the_same_everywhere() -> None:
 
 
 @pytest.mark.parametrize(
-    "called", [PiriodSession, PiriodSession.customers, CustomerQuery, piriod_async.RetryPolicy, piriod_context]
+    "called",
+    [
+        *(PiriodSession, PiriodSession.customers, PiriodSession.across),
+        *(CustomerQuery, piriod_async.RetryPolicy, piriod_context),
+    ],
 )
 def test_every_argument_is_documented(called: Any) -> None:
     names = [name for name in inspect.signature(called).parameters if name != "self"]
@@ -115,15 +122,19 @@ FLOORS = [
     {"models"},
     {"created"},
     {"query", "decode"},
-    {"gate", "retry", "window", "crawl", "numbered"},
+    {"attempt", "budget", "checks", "credentials", "leave", "pace", "retry_after", "window"},
+    {"gate"},
+    {"retry", "crawl", "numbered"},
+    {"client"},
     {"transport"},
-    {"listing", "fanout"},
+    {"listing"},
+    {"fanout"},
     {"session"},
     {"aiohttp_app", "export"},
     {"__init__", "cli"},
     {"__main__"},
 ]
-WITHOUT_AIOHTTP = ["crawl", "created", "numbered", "window", "query", "decode", "models", "errors", "retry", "gate"]
+WITHOUT_AIOHTTP = sorted(set().union(*FLOORS[: FLOORS.index({"client"})]))
 
 
 def imports(path: Path, *, typing: bool) -> Iterator[str]:
@@ -159,9 +170,9 @@ def test_rooms_without_aiohttp(room: str) -> None:
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
-def test_only_the_transport_knows_the_client(path: Path) -> None:
+def test_who_knows_aiohttp(path: Path) -> None:
     known = within(imports(path, typing=False), "aiohttp")
-    allowed = {"transport": {""}, "aiohttp_app": {"web"}}
+    allowed = {"client": {""}, "transport": {""}, "aiohttp_app": {"web"}}
     assert known == allowed.get(path.stem, set())
 
 
@@ -169,8 +180,7 @@ def test_only_the_transport_knows_the_client(path: Path) -> None:
 def test_imports_point_one_way(path: Path) -> None:
     floor = next(number for number, rooms in enumerate(FLOORS) if path.stem in rooms)
     below = set().union(*FLOORS[:floor])
-    beside = {"gate", "window"} if path.stem in ("retry", "crawl", "numbered") else set()
-    beside |= {"sandbox"} if path.stem == "cli" else set()
+    beside = {"sandbox"} if path.stem == "cli" else set()
     assert within(imports(path, typing=False), "piriod_async") <= below | beside
 
 

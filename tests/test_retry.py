@@ -24,15 +24,26 @@ from piriod_async import (
     RetryPolicy,
     ServerError,
 )
+from piriod_async.attempt import Request
+from piriod_async.budget import Budget
 from piriod_async.errors import status_error
 from piriod_async.gate import Gate
-from piriod_async.retry import fetch, parse_retry_after
+from piriod_async.retry import Retrier
+from piriod_async.retry_after import parse_retry_after
 from piriod_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.usefixtures("tidy")
 
 SELF_SIGNED = Path(__file__).with_name("self_signed.pem")  # openssl req -x509 -newkey ec … -days 36500
 LOST = APIConnectionError("reset by peer", retryable=True)
+
+
+ASKED = Request(page=3, workspace="acc_1")
+
+
+async def fetch(send, decode, *, policy, gate, budget=None, observe=None):
+    retrier = Retrier(policy, gate, budget or Budget(), observe)
+    return await retrier.fetch(send, decode, request=ASKED, whose=None)
 
 
 def failure(status, retry_after=None):
@@ -60,7 +71,7 @@ class Server:
 
     async def fetch(self, policy, gate=None):
         gate = gate or Gate(8, self.clock.sleep)
-        return await fetch(self.send, self.decode, request="GET /customers/", policy=policy, gate=gate)
+        return await fetch(self.send, self.decode, policy=policy, gate=gate)
 
 
 @pytest.fixture
@@ -170,7 +181,7 @@ async def test_a_pause_by_another_counts_for_max_elapsed(clock, pause, attempts)
         raise LOST
 
     with pytest.raises(APIConnectionError):
-        await fetch(send, None, request="GET", policy=clock.policy(attempts=2, initial=0, max_elapsed=5), gate=gate)
+        await fetch(send, None, policy=clock.policy(attempts=2, initial=0, max_elapsed=5), gate=gate)
     assert len(sent) == attempts
     assert sum(clock.naps) == pytest.approx(pause if attempts == 2 else 0)
 
@@ -381,9 +392,9 @@ async def test_waits_are_logged(clock, caplog):
         await Server(clock, LOST, failure(503), failure(429, 7.0), failure(500)).fetch(clock.policy(attempts=4))
     messages = [record.getMessage().rpartition(", ")[0] for record in caplog.records]
     assert messages == [
-        "GET /customers/: APIConnectionError at attempt 1 of 4",
-        "GET /customers/: 503 at attempt 2 of 4",
-        "GET /customers/: 429 at attempt 3 of 4",
+        "GET /customers/ page 3 of acc_1: APIConnectionError at attempt 1 of 4",
+        "GET /customers/ page 3 of acc_1: 503 at attempt 2 of 4",
+        "GET /customers/ page 3 of acc_1: 429 at attempt 3 of 4",
     ]
 
 
@@ -416,7 +427,7 @@ async def held_in(where, held, gate):
     async def decode(_):
         await held()
 
-    await fetch(send, decode, request="GET", policy=policy, gate=gate)
+    await fetch(send, decode, policy=policy, gate=gate)
 
 
 @pytest.mark.parametrize("where", ["retry", "pause", "send", "decode"])
@@ -425,12 +436,12 @@ async def test_cancelled_wherever_it_waits(where):
     gate = Gate(1, held)
     task = asyncio.create_task(held_in(where, held, gate))
     await held.reached.wait()
-    assert gate._slots.locked() == (where in ("pause", "send"))
+    assert (gate._free == 0) == (where in ("pause", "send"))
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
     assert gate.in_flight == 0
-    assert not gate._slots.locked()
+    assert gate._free == 1
 
 
 # --- the policy ---

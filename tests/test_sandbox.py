@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -348,7 +349,7 @@ def test_a_fault_fails_in_one_way(options: Any) -> None:
 
 async def test_the_limit_is_a_sliding_log(monkeypatch: pytest.MonkeyPatch) -> None:
     clock: Callable[[], float] = iter([0.0, 0.9, 0.95, 0.99, 1.0, 1.5, 9.0, 9.1]).__next__
-    monkeypatch.setattr("piriod_async.sandbox.limit.monotonic", clock)
+    monkeypatch.setattr("piriod_async.sandbox.limit.time", SimpleNamespace(monotonic=clock))
     async with running(1) as (sandbox, client):
         sandbox.limit(rate=2)
         statuses = [(await client.answer())[0] for _ in range(6)]

@@ -62,7 +62,7 @@ class Work:
                     break
 
     async def consuming(self, slots, ahead, limit=None):
-        task = asyncio.create_task(self.consume(in_order(slots, ahead), limit))
+        task = asyncio.create_task(self.consume(in_order(slots, lambda: ahead), limit))
         await settle()
         return task
 
@@ -93,7 +93,7 @@ async def test_no_more_than_ahead_are_begun_or_pulled(ahead):
 
 async def test_a_consumer_that_stops_reading_stops_them():
     work = Work()
-    items = in_order(work.slots("abcdefgh"), 3)
+    items = in_order(work.slots("abcdefgh"), lambda: 3)
     first = asyncio.create_task(anext(items))
     await settle()
     await work.end("b", "c", "a")
@@ -108,7 +108,7 @@ async def test_a_consumer_that_stops_reading_stops_them():
 
 async def test_nothing_is_begun_before_the_first_item_is_asked_for():
     work = Work()
-    items = in_order(work.slots("ab"), 2)
+    items = in_order(work.slots("ab"), lambda: 2)
     await settle()
     assert work.pulled == []
     await items.aclose()
@@ -254,11 +254,11 @@ async def test_slots_may_wait_for_each_other():
         known.set()
         return Result(["second"])
 
-    assert [item async for item in in_order([Slot(wait), Slot(tell)], 2)] == ["first", "second"]
+    assert [item async for item in in_order([Slot(wait), Slot(tell)], lambda: 2)] == ["first", "second"]
 
 
 async def test_an_empty_source():
-    assert [item async for item in in_order([], 3)] == []
+    assert [item async for item in in_order([], lambda: 3)] == []
 
 
 async def test_cancel_waits_for_tasks_that_fail_or_take_their_time():
@@ -325,7 +325,7 @@ async def test_the_same_as_one_after_the_other(forest, ahead, seed):
         yield from tree.items
 
     async def read():
-        return [item async for item in in_order(map(slot, forest), ahead)]
+        return [item async for item in in_order(map(slot, forest), lambda: ahead)]
 
     reading = asyncio.create_task(read())
     await settle()

@@ -1,8 +1,8 @@
 """So many requests per second, counted as REST Framework's throttles count."""
 
+import time
 from collections import deque
 from math import ceil
-from time import monotonic
 
 from piriod_async.sandbox.answer import Refusal
 
@@ -27,7 +27,7 @@ class RateLimit:
         Raises:
             Refusal: 429 if there have been too many; those that are refused do not count.
         """
-        now = monotonic()
+        now = time.monotonic()
         while self._log and self._log[0] <= now - self._window:
             self._log.popleft()
         if len(self._log) >= self._allowed:

@@ -13,6 +13,7 @@ from piriod_async import (
     APIConnectionError,
     APIStatusError,
     APITimeoutError,
+    Attempt,
     AuthenticationError,
     BadRequestError,
     Checkpoint,
@@ -38,6 +39,8 @@ from piriod_async import (
     ServerError,
     State,
     UnexpectedStatusError,
+    WorkspaceListing,
+    WorkspaceProgress,
     piriod_context,
 )
 from piriod_async.sandbox import Sandbox
@@ -120,7 +123,33 @@ async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str],
     piriod.customers(created__gte="2031-05-05")  # type: ignore[arg-type]
     piriod.customers(metadata={"seats": 5})  # type: ignore[dict-item]
     piriod.customers(page_size="20")  # type: ignore[arg-type]
-    piriod.across(["acc_1"])  # type: ignore[attr-defined]
+    piriod.across(["acc_1"], countr="CL")  # type: ignore[call-arg]
+    piriod.across(["acc_1"], on_error="ignore")  # type: ignore[arg-type]
+    piriod.across([1])  # type: ignore[list-item]
+
+
+async def workspaces(piriod: PiriodSession) -> None:
+    async with piriod.across(["acc_1", "acc_2"], on_error="collect", country="CL", page_size=50) as listing:
+        assert_type(listing, WorkspaceListing)
+        async for workspace, customer in listing:
+            assert_type(workspace, str)
+            assert_type(customer, Customer)
+        async for workspace, page in listing.pages():
+            assert_type((workspace, page), tuple[str, Page])
+    assert_type(await listing.collect(), dict[str, list[Customer]])
+    assert_type(listing.errors, dict[str, PiriodError])
+    assert_type(listing.progress, WorkspaceProgress)
+    assert_type(listing.progress.workspaces["acc_1"], Progress)
+    listing.raise_for_errors()
+
+
+def observed(token: str) -> PiriodSession:
+    def note(attempt: Attempt) -> None:
+        assert_type(attempt.status, int | None)
+        assert_type(attempt.wait, float | None)
+        assert_type(attempt.error, PiriodError | None)
+
+    return PiriodSession(token, on_attempt=note)
 
 
 def queries(since: datetime) -> None:
