@@ -3,10 +3,11 @@
 import asyncio
 import gc
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
+from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
 from piriod_async import RetryPolicy
@@ -16,6 +17,13 @@ settings.register_profile("slow", settings.get_profile("ci"), max_examples=2_500
 settings.load_profile("ci")
 
 pytest_plugins = ["tests.reference.fixtures"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_blocking_call() -> Iterator[None]:
+    """Whatever of ours blocks the event loop fails its test."""
+    with blockbuster_ctx("piriod_async"):
+        yield
 
 
 class Clock:

@@ -1,6 +1,9 @@
 """What an observer sees of every attempt, and what OpenTelemetry makes of it."""
 
+import time
+
 import pytest
+from blockbuster import BlockingError
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -78,6 +81,13 @@ async def test_what_an_observer_raises_ends_the_request():
         with pytest.raises(ZeroDivisionError):
             await piriod.customers().count()
         assert piriod.stats.in_flight == 0
+
+
+async def test_an_observer_that_blocks_is_caught():
+    """The whole suite runs with blockbuster, and here it bites."""
+    async with Sandbox(3) as sandbox, sandbox.session(on_attempt=lambda _: time.sleep(0.001)) as piriod:
+        with pytest.raises(BlockingError, match="time.sleep"):
+            await piriod.customers().count()
 
 
 def test_an_observer_is_a_function():

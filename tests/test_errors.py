@@ -175,6 +175,7 @@ def test_each_status(status: int, kind: type[APIStatusError]) -> None:
     assert str(error) == f"GET /customers/ page 3: {status} Reason: Nope. [retry after 7.5 s] [request req_1]"
     assert vars(error) == {
         "attempts": 0,
+        "workspace": None,
         "retryable": status in RETRIED,
         "status": status,
         "detail": "Nope.",

@@ -72,15 +72,23 @@ def bell(clock):
 
 
 class Counting(Sandbox):
-    """Counts the requests that are here at once."""
+    """Counts the requests that are here at once, and holds those for later pages until so many are."""
 
     here = peak = 0
 
-    async def _pause(self):
+    def __init__(self, *args, full, **options):
+        super().__init__(*args, **options)
+        self.full, self.filled = full, asyncio.Event()
+
+    async def _handle(self, request):
         self.here += 1
         self.peak = max(self.peak, self.here)
+        if self.here == self.full:
+            self.filled.set()
         try:
-            await super()._pause()
+            if request.query["page"] != "1":
+                await self.filled.wait()
+            return await super()._handle(request)
         finally:
             self.here -= 1
 
@@ -88,13 +96,14 @@ class Counting(Sandbox):
 @pytest.mark.parametrize("concurrency", [1, 3, 8])
 @pytest.mark.parametrize("ordering", [None, "created"])
 @pytest.mark.parametrize("faults", [0, 10])
-async def test_no_more_at_once_than_concurrency(clock, concurrency, ordering, faults):
-    async with Counting(100, latency=0.004) as sandbox:
+async def test_as_many_at_once_as_concurrency_says_and_no_more(clock, concurrency, ordering, faults):
+    async with Counting(100, full=concurrency) as sandbox:
         async with sandbox.session(concurrency=concurrency, retry=clock.policy(attempts=20)) as piriod:
             if faults:
                 sandbox.fail(status=500, times=faults)
             listings = [piriod.customers(ordering=ordering, page_size=10) for _ in range(2)]
-            all_, both = await asyncio.gather(*(listing.collect() for listing in listings))
+            async with asyncio.timeout(30):
+                all_, both = await asyncio.gather(*(listing.collect() for listing in listings))
             assert len(all_) == len(both) == 100
             assert piriod.stats.in_flight == 0
         assert sandbox.peak == concurrency
