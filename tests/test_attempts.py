@@ -86,7 +86,7 @@ async def test_what_an_observer_raises_ends_the_request():
 async def test_an_observer_that_blocks_is_caught():
     """The whole suite runs with blockbuster, and here it bites."""
     async with Sandbox(3) as sandbox, sandbox.session(on_attempt=lambda _: time.sleep(0.001)) as piriod:
-        with pytest.raises(BlockingError, match="time.sleep"):
+        with pytest.raises(BlockingError, match="sleep"):
             await piriod.customers().count()
 
 

@@ -11,17 +11,14 @@ from importlib.metadata import version
 
 import aiohttp
 import pytest
-from aiohttp import web
 
 from piriod_async import (
-    PIRIOD,
     APIConnectionError,
     APITimeoutError,
     ConfigurationError,
     NotFoundError,
     PiriodSession,
     RetryPolicy,
-    piriod_context,
 )
 from piriod_async.sandbox import Sandbox
 
@@ -767,72 +764,6 @@ async def test_a_session_made_before_a_fork_serves_both():
     async with Sandbox(250) as sandbox:
         assert await run(FORKED, sandbox, "-W", "error") == ""
         assert len(sandbox.requests) == 3 * 4
-
-
-# --- in an aiohttp application ---
-
-OTHER = web.AppKey("other", PiriodSession)
-
-
-@asynccontextmanager
-async def served(app):
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        yield "http://{}:{}".format(*runner.addresses[0])
-    finally:
-        await runner.cleanup()
-
-
-async def test_in_an_application():
-    async def ids(request):
-        piriod = request.app[{"/a": PIRIOD, "/b": OTHER}[request.path]]
-        return web.json_response([customer.id async for customer in piriod.customers()])
-
-    async with Sandbox({"acc_a": 150, "acc_b": 5}) as sandbox, aiohttp.ClientSession() as browser:
-        app = web.Application()
-        app.add_routes([web.get("/a", ids), web.get("/b", ids)])
-        app.cleanup_ctx.append(piriod_context(sandbox.token, "acc_a", base_url=sandbox.url))
-        app.cleanup_ctx.append(piriod_context(token=sandbox.token, workspace="acc_b", base_url=sandbox.url, key=OTHER))
-        async with served(app) as url:
-            assert sandbox.requests == []
-            for path, workspace in (("/a", "acc_a"), ("/b", "acc_b"), ("/a", "acc_a")):
-                async with browser.get(url + path) as response:
-                    assert await response.json() == [customer["id"] for customer in sandbox.customers(workspace)]
-            assert app[PIRIOD] is not app[OTHER]
-        for key in (PIRIOD, OTHER):
-            with pytest.raises(APIConnectionError, match="the session is closed"):
-                await app[key].customers().count()
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"token": "a b"}, "token='********'"),
-        ({"token": ""}, "token='********'"),
-        ({"token": 7}, "token='********'"),
-        ({"token": None}, "PIRIOD_TOKEN is not set"),
-        ({}, "PIRIOD_TOKEN is not set"),
-        ({"token": "token", "workspace": ""}, "workspace=''"),
-        ({"token": "token", "base_url": "http://a.com"}, "base_url="),
-        ({"token": "token", "concurrency": 0}, "concurrency=0"),
-    ],
-)
-def test_an_application_hears_of_a_bad_value_before_it_starts(options, message):
-    with pytest.raises(ConfigurationError, match=re.escape(message)):
-        piriod_context(**options)
-
-
-async def test_an_application_takes_its_token_from_the_environment(environment):
-    async with Listening({"acc_a": 3}) as sandbox:
-        for name, value in zip(ENVIRONMENT, (sandbox.token, "acc_a", "", sandbox.url), strict=True):
-            environment.setenv(name, value)
-        app = web.Application()
-        app.cleanup_ctx.append(piriod_context())
-        async with served(app):
-            assert await app[PIRIOD].customers().count() == 3
-        assert sandbox.headers[0]["Authorization"] == f"Token {sandbox.token}"
 
 
 @pytest.mark.parametrize(
