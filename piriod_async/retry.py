@@ -15,6 +15,7 @@ from piriod_async.budget import Budget
 from piriod_async.checks import seconds, whole_number
 from piriod_async.errors import APIStatusError, APITimeoutError, DecodeError, PiriodError, RateLimitError
 from piriod_async.gate import Gate
+from piriod_async.testing import waits
 
 T = TypeVar("T")
 logger = logging.getLogger("piriod_async")
@@ -162,7 +163,7 @@ class _Course(Generic[T]):
             result = await self.decode(body)
         except PiriodError as error:
             self.mark(error)
-            if isinstance(error, RateLimitError):
+            if isinstance(error, RateLimitError) and waits():
                 gate.refused(self.sent)
             raise
         self.retrier.budget.succeed(self.spent)
@@ -183,6 +184,8 @@ class _Course(Generic[T]):
 
     def wait(self, state: RetryCallState) -> float:
         policy, error = self.retrier.policy, _failure(state)
+        if not waits():
+            return 0.0
         floor = _floor(error)
         delay = floor + wait_random_exponential(multiplier=policy.initial, max=policy.maximum)(state)
         if _stops_all(error) and floor <= policy.max_retry_after:

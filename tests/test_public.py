@@ -122,7 +122,7 @@ FLOORS = [
     {"models"},
     {"created"},
     {"query", "decode"},
-    {"attempt", "budget", "checks", "credentials", "leave", "pace", "retry_after", "window"},
+    {"attempt", "budget", "checks", "credentials", "leave", "pace", "retry_after", "testing", "window"},
     {"gate"},
     {"retry", "crawl", "numbered"},
     {"client"},

@@ -14,7 +14,6 @@ import pytest
 from aiohttp import ClientError, ClientPayloadError, ClientSession
 
 from piriod_async.sandbox import ABSENT, Churn, Sandbox
-from piriod_async.sandbox.fixtures import piriod_sandbox  # noqa: F401
 from piriod_async.sandbox.tax_ids import nit, rfc, ruc, rut
 
 NOON = datetime(2031, 5, 5, 12, tzinfo=UTC)
@@ -418,11 +417,6 @@ async def test_start_again() -> None:
     for _ in range(2):
         async with sandbox, ClientSession() as http:
             assert len(await Client(http, sandbox).ids()) == 20
-
-
-async def test_the_fixture(piriod_sandbox: Sandbox) -> None:  # noqa: F811
-    async with ClientSession() as http:
-        assert (await Client(http, piriod_sandbox).page())["count"] == 1_000
 
 
 async def test_a_session() -> None:

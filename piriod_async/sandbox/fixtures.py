@@ -1,14 +1,48 @@
-"""For ``conftest.py``: ``pytest_plugins = ["piriod_async.sandbox.fixtures"]``."""
+"""Fixtures for pytest, for a ``conftest.py``: ``pytest_plugins = ["piriod_async.sandbox.fixtures"]``.
 
-from collections.abc import AsyncIterator
+They need pytest-asyncio, or pytest-aiohttp, which brings it. In the tests that use them retries do not wait.
+"""
 
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack
+from typing import Any, Protocol
+
+import pytest
 import pytest_asyncio
 
 from piriod_async.sandbox.server import Sandbox
+from piriod_async.testing import no_waiting
+
+
+class MakeSandbox(Protocol):
+    """Starts a sandbox, which stops when the test ends."""
+
+    async def __call__(self, customers: Any = 1_000, **options: Any) -> Sandbox:
+        """Take what ``Sandbox`` takes."""
+
+
+@pytest.fixture
+def _no_waiting() -> Iterator[None]:
+    with no_waiting():
+        yield
 
 
 @pytest_asyncio.fixture
-async def piriod_sandbox() -> AsyncIterator[Sandbox]:
-    """A sandbox with a thousand customers, new for each test."""
-    async with Sandbox() as sandbox:
-        yield sandbox
+async def make_piriod_sandbox(_no_waiting: None) -> AsyncIterator[MakeSandbox]:
+    """Give what makes sandboxes to order.
+
+    Example:
+        >>> sandbox = await make_piriod_sandbox({"acc_1": 250}, latency=0.01)
+    """
+    async with AsyncExitStack() as stack:
+
+        async def make(customers: Any = 1_000, **options: Any) -> Sandbox:
+            return await stack.enter_async_context(Sandbox(customers, **options))
+
+        yield make
+
+
+@pytest_asyncio.fixture
+async def piriod_sandbox(make_piriod_sandbox: MakeSandbox) -> Sandbox:
+    """Give a sandbox with a thousand customers, new for each test."""
+    return await make_piriod_sandbox()
