@@ -1,13 +1,28 @@
 """The customers of a Piriod workspace: all of them, exactly once, or an error that says why.
 
 ```python
-async with PiriodSession(token="…", workspace="acc_…") as piriod:
-    async for customer in piriod.customers(country="CL"):
+async with PiriodSession(token="…", workspace="acc_…") as piriod:  # or PiriodSession.from_env()
+    listing = piriod.customers(country="CL", metadata={"plan": "gold"})  # nothing is sent yet
+    async for customer in listing:  # pages arrive side by side, ahead of the loop
         print(customer.id, customer.name, customer.aggregations.balance)
 ```
 
-`PiriodSession` has the credentials, `CustomerListing` what can be done with a list, `Customer` the record. What may go
-wrong is drawn in `piriod_async.errors`; to test against the API in miniature there is `piriod_async.sandbox`.
+`PiriodSession` has the credentials and the connections; one serves a whole process. `session.customers()` makes a
+`CustomerListing`: `async for`, `.pages()`, `.count()`, `.first()`, `.collect()`, `.progress`, and `.checkpoint`, to go
+on from after an interruption. `session.across()` makes a `WorkspaceListing`, of many workspaces side by side. Leave a
+loop early inside `async with listing:`, and what is under way ends with it.
+
+By `created`, the default order, or `"-created"`, a customer that matches from before the first request until after the
+last is delivered exactly once, however the list changes meanwhile; `piriod_async.crawl` says how, and proves it. By any
+other order a change that is seen is an `IncompleteListError`, after all that came.
+
+`Customer` is the record: frozen, money as `Decimal`, datetimes with their zone. What may go wrong is drawn in
+`piriod_async.errors`, below `PiriodError`. What may pass is tried again, as `RetryPolicy` says; `on_attempt=` is told of
+every `Attempt`.
+
+In an aiohttp application, `app.cleanup_ctx.append(piriod_context())` and `request.app[PIRIOD]`. For tests there are
+`piriod_async.sandbox.Sandbox`, the API in miniature, its pytest fixtures, and `piriod_async.testing.no_waiting`. Files
+and tables are made by `piriod_async.export`, and by the command line, `piriod-async`.
 """
 
 from piriod_async.aiohttp_app import PIRIOD, piriod_context

@@ -313,12 +313,17 @@ async def test_all_that_is_public_shows_no_token():
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[trace]))
         for borrowed in (None, client):
-            piriod = await stack.enter_async_context(sandbox_with(client_session=borrowed))
-            listing = piriod.customers()
+            attempts = []
+            options = {"client_session": borrowed, "on_attempt": attempts.append}
+            piriod = await stack.enter_async_context(sandbox_with(**options))
+            listing, across = piriod.customers(), piriod.across(["acc_1"], on_error="collect")
+            await across.collect()
             customers = aiter(listing)
             await anext(customers)
             objects = [piriod, piriod.stats, piriod._transport, piriod._transport._binding, piriod._transport.gate]
+            objects += [piriod._transport._binding.retrier, *attempts]
             objects += [listing, listing.progress, listing.checkpoint, listing.query, customers]
+            objects += [across, across.progress, across.errors]
             for thing in objects:
                 assert TOKEN not in repr(thing)
                 assert TOKEN not in repr(fields(thing))
