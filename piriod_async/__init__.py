@@ -17,8 +17,8 @@ last is delivered exactly once, however the list changes meanwhile; `piriod_asyn
 other order a change that is seen is an `IncompleteListError`, after all that came.
 
 `Customer` is the record: frozen, money as `Decimal`, datetimes with their zone. What may go wrong is drawn in
-`piriod_async.errors`, below `PiriodError`. What may pass is tried again, as `RetryPolicy` says; `on_attempt=` is told of
-every `Attempt`.
+`piriod_async.errors`, below `PiriodError`. What may pass is tried again, as `RetryPolicy` says, and `on_attempt=` is
+told of every `Attempt`.
 
 In an aiohttp application, `app.cleanup_ctx.append(piriod_context())` and `request.app[PIRIOD]`. For tests there are
 `piriod_async.sandbox.Sandbox`, the API in miniature, its pytest fixtures, and `piriod_async.testing.no_waiting`. Files

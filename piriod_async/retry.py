@@ -112,7 +112,7 @@ class _Course(Generic[T]):
     whose: object
     attempts: int = 0
     started: float = 0.0  # the first attempt
-    sent: float = 0.0  # the last one
+    sent: float = 0.0  # the last one; 0 while it waits at the gate
     seconds: float = 0.0
     spent: int = 0  # of the budget, for the last one
 
@@ -146,10 +146,10 @@ class _Course(Generic[T]):
 
     async def attempt(self, deadline: asyncio.Timeout) -> T:
         gate, limit = self.retrier.gate, self.retrier.policy.max_elapsed
-        self.attempts += 1
+        self.sent = 0.0
         try:
             await gate.enter(self.whose)
-            self.sent = time.monotonic()
+            self.attempts, self.sent = self.attempts + 1, time.monotonic()
             try:
                 if self.attempts == 1:
                     self.started = self.sent
@@ -224,7 +224,7 @@ class _Course(Generic[T]):
         error.attempts, error.workspace = self.attempts, self.request.workspace
 
     def tell(self, error: PiriodError | None, wait: float | None = None) -> None:
-        if self.retrier.observe is None:
+        if self.retrier.observe is None or not self.sent:
             return
         status = HTTPStatus.OK.value if error is None or isinstance(error, DecodeError) else None
         attempt = Attempt(

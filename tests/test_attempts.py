@@ -1,5 +1,6 @@
 """What an observer sees of every attempt, and what OpenTelemetry makes of it."""
 
+import asyncio
 import time
 
 import pytest
@@ -8,7 +9,19 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
-from piriod_async import APIConnectionError, ConfigurationError, DecodeError, PiriodSession, RetryPolicy, ServerError
+from piriod_async import (
+    APIConnectionError,
+    APITimeoutError,
+    ConfigurationError,
+    DecodeError,
+    PiriodSession,
+    RetryPolicy,
+    ServerError,
+)
+from piriod_async.attempt import Request
+from piriod_async.budget import Budget
+from piriod_async.gate import Gate
+from piriod_async.retry import Retrier
 from piriod_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.usefixtures("tidy")
@@ -71,6 +84,23 @@ async def test_max_elapsed_ends_an_attempt_that_is_seen():
             with pytest.raises(APIConnectionError, match="max_elapsed"):
                 await piriod.customers().count()
     assert [(attempt.status, attempt.wait) for attempt in seen] == [(None, None)]
+
+
+async def test_what_was_not_sent_is_not_seen():
+    """Its time was up while it waited at the gate to be sent again."""
+    seen, gate = [], Gate(1, asyncio.sleep)
+
+    async def send(_):
+        raise APIConnectionError("reset by peer", retryable=True)
+
+    async def sleep(_):
+        await gate.enter("another")
+
+    retrier = Retrier(RetryPolicy(max_elapsed=0.2, initial=0, sleep=sleep), gate, Budget(), seen.append)
+    with pytest.raises(APITimeoutError, match="max_elapsed") as caught:
+        await retrier.fetch(send, None, request=Request(page=1, workspace="acc"), whose=None)
+    assert caught.value.attempts == 1
+    assert [(attempt.retry, attempt.error.retryable) for attempt in seen] == [(0, True)]
 
 
 async def test_what_an_observer_raises_ends_the_request():
