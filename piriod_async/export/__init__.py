@@ -17,7 +17,7 @@ write them elsewhere. Nothing here is loaded by `import piriod_async`.
 from piriod_async.export.fields import FIELDS, ExportError
 from piriod_async.export.flat import COLUMNS, CONTACT_COLUMNS, ContactsCsv, Csv, cells
 from piriod_async.export.jsonl import JsonLines
-from piriod_async.export.write import Target, to_arrow, write_csv, write_jsonl, write_parquet
+from piriod_async.export.write import Encoder, Target, to_arrow, write_csv, write_jsonl, write_parquet
 
 __all__ = [
     "COLUMNS",
@@ -25,6 +25,7 @@ __all__ = [
     "FIELDS",
     "ContactsCsv",
     "Csv",
+    "Encoder",
     "ExportError",
     "JsonLines",
     "Target",

@@ -21,18 +21,20 @@ class JsonLines:
 
     Args:
         fields: Some of `FIELDS`, in the order wanted; all if None.
+        workspaces: Begin each with a field `workspace`.
     """
 
     fields: Sequence[str] = field(default=None, converter=_chosen)
+    workspaces: bool = False
 
     def start(self) -> bytes:
         """Return what a file begins with: nothing."""
         return b""
 
     def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
-        """Return customers' lines; with their workspace's id as the first field, if it is given."""
+        """Return the lines of customers that are all of one workspace."""
         lines: Iterable[bytes] = map(self._line, customers)
-        if workspace is not None:
+        if self.workspaces:
             first = b'{"workspace":' + _json.encode(workspace) + b","
             lines = (first + line[1:] for line in lines)
         return b"".join(line + b"\n" for line in lines)

@@ -21,7 +21,7 @@ BATCH = 100  # customers encoded in one turn of the event loop: one to five mill
 
 
 class Encoder(Protocol):
-    """What makes bytes of customers."""
+    """What makes bytes of customers: `JsonLines`, `Csv`, `ContactsCsv`, `arrow.ArrowStream`, or one of yours."""
 
     def start(self) -> bytes:
         """Return what a file begins with."""

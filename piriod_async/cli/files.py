@@ -1,0 +1,261 @@
+"""Files that are written beside their names, survive a kill -9, and can be gone on with.
+
+`NAME.part` grows by whole pieces. Now and then a *commit*: the data is flushed to the disk, and only then a new
+`NAME.part.state` takes the old one's place, with the length that it covers and the checkpoint to go on from. Whatever
+the moment of a kill, the state is one of a commit, and bytes beyond its length are cut off by `--resume`.
+
+At the end the state says so, the part takes the file's name, and the state goes. A Parquet file has its index at its
+end and cannot grow so: its part is an Arrow stream, which is made Parquet at the end, a row group at a time.
+"""
+
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import click
+import msgspec
+from attrs import define, field
+
+from piriod_async import Checkpoint, Customer
+from piriod_async.export import Encoder
+
+COMMIT = 1_000  # customers after which a commit is due
+
+
+@define
+class State:
+    """What a commit says.
+
+    Attributes:
+        options: What was asked for; a resume must ask for the same.
+        sizes: Bytes of each part that count.
+        customers: How many of each workspace are in them.
+        checkpoints: Where to go on in each workspace.
+        done: Workspaces that are whole.
+        complete: Whether all there is to write is written.
+    """
+
+    options: dict[str, Any]
+    sizes: list[int] = field(factory=list)
+    customers: dict[str, int] = field(factory=dict)
+    checkpoints: dict[str, Checkpoint] = field(factory=dict)
+    done: list[str] = field(factory=list)
+    complete: bool = False
+
+
+@define
+class Part:
+    """One file on its way.
+
+    Attributes:
+        path: Its name, when it is whole.
+        encoder: What makes its bytes.
+        finish: What makes the file of the part, if that is not the file already.
+    """
+
+    path: Path
+    encoder: Encoder
+    finish: Callable[[Path, Path], None] | None = None
+    _file: BinaryIO = field(init=False, repr=False)
+
+    @property
+    def part(self) -> Path:
+        """Where it is until then."""
+        return _suffixed(self.path, ".part")
+
+    def open(self) -> None:
+        """Open the part, for this process alone."""
+        self._file = os.fdopen(os.open(self.part, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
+        if not _lock(self._file):
+            self._file.close()
+            raise click.UsageError(f"another export is writing {self.part}: wait for it, or choose another name")
+
+    def cut(self, size: int) -> None:
+        """Leave only what counts, and go on behind it."""
+        if self._file.seek(0, os.SEEK_END) < size:
+            raise click.UsageError(f"{self.part} is shorter than its state says: start over, without --resume")
+        self._file.seek(size)
+        self._file.truncate()
+
+    def write(self, data: bytes) -> None:
+        """Add bytes."""
+        self._file.write(data)
+
+    def sync(self) -> int:
+        """See that all bytes are on the disk, and return how many."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self._file.tell()
+
+    def complete(self) -> None:
+        """Give the part the file's name, unless it has it."""
+        if not self.part.exists():
+            return
+        whole = self.part
+        if self.finish:
+            whole = _suffixed(self.part, ".tmp")
+            self.finish(self.part, whole)
+            _sync(whole)
+        whole.replace(self.path)
+        self.part.unlink(missing_ok=True)
+        _sync(self.path.parent)
+
+    def close(self) -> None:
+        """Close the part."""
+        self._file.close()
+
+
+@define
+class Files:
+    """The file of an export, and the second one of the contacts; or several.
+
+    Attributes:
+        parts: They.
+        state: What the last commit says.
+    """
+
+    parts: Sequence[Part]
+    state: State
+    _pending: dict[str, int] = field(factory=dict, init=False)
+
+    @classmethod
+    def open(cls, parts: Sequence[Part], options: Mapping[str, Any], *, resume: bool) -> "Files":
+        """Open files anew, or where an interrupted export left them.
+
+        Args:
+            parts: The files.
+            options: What is asked for, as JSON can have it.
+            resume: Whether to go on, if there is something to go on with.
+
+        Raises:
+            click.UsageError: What was interrupted is not what is asked for, or is under way.
+        """
+        files = cls(parts, State(dict(options)))
+        kept = _read(files.path) if resume else None
+        if kept:
+            differ = [name for name, value in files.state.options.items() if kept.options.get(name) != value]
+            if differ or len(kept.options) != len(options):
+                names = ", ".join(f"{name} ({kept.options.get(name)})" for name in differ)
+                raise click.UsageError(
+                    f"the interrupted export to {parts[0].path} was another one; it had other {names}: "
+                    "give the same options, or start over without --resume"
+                )
+            files.state = kept
+            if kept.complete:
+                return files
+        for part in parts:
+            part.open()
+        if kept:
+            files.rewind()
+        else:
+            files.path.unlink(missing_ok=True)  # first: it does not speak of what comes now
+            _sync(files.path.parent)
+            for part in parts:
+                part.cut(0)
+                part.write(part.encoder.start())
+                _sync(part.path.parent)
+            files.commit()
+        return files
+
+    @property
+    def path(self) -> Path:
+        """Where the state is."""
+        return _suffixed(self.parts[0].part, ".state")
+
+    @property
+    def count(self) -> int:
+        """Customers that count."""
+        return sum(self.state.customers.values())
+
+    def rewind(self) -> None:
+        """Forget what was written since the last commit."""
+        self._pending.clear()
+        for part, size in zip(self.parts, self.state.sizes, strict=True):
+            part.cut(size)
+
+    def write(self, customers: Sequence[Customer], workspace: str) -> bool:
+        """Add customers, and return whether a commit is due."""
+        for part in self.parts:
+            part.write(part.encoder.encode(customers, workspace))
+        self._pending[workspace] = self._pending.get(workspace, 0) + len(customers)
+        return self._pending[workspace] >= COMMIT
+
+    def commit(self, workspace: str = "", checkpoint: Checkpoint | None = None, *, done: bool = False) -> None:
+        """Let all that was written count.
+
+        Args:
+            workspace: Where from.
+            checkpoint: Where to go on there.
+            done: Whether there is nothing to go on with there.
+        """
+        self.state.sizes = [part.sync() for part in self.parts]
+        for name, count in self._pending.items():
+            self.state.customers[name] = self.state.customers.get(name, 0) + count
+        self._pending.clear()
+        if checkpoint:
+            self.state.checkpoints[workspace] = checkpoint
+        if done:
+            self.state.done.append(workspace)
+            self.state.checkpoints.pop(workspace, None)
+        self._save()
+
+    def complete(self) -> None:
+        """Give the files their names; once this has begun, a resume ends it."""
+        self.close()
+        self.state.complete = True
+        self._save()
+        for part in self.parts:
+            part.complete()
+        self.path.unlink()
+
+    def close(self) -> None:
+        """Close the files, and leave them to a resume."""
+        if not self.state.complete:
+            for part in self.parts:
+                part.close()
+
+    def _save(self) -> None:
+        beside = _suffixed(self.path, ".tmp")
+        beside.write_bytes(msgspec.json.encode(self.state))
+        _sync(beside)
+        beside.replace(self.path)
+        _sync(self.path.parent)
+
+
+def _read(path: Path) -> State | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=State)
+    except FileNotFoundError:
+        return None
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise click.UsageError(f"{path} cannot be read ({error}): start over, without --resume") from error
+
+
+def _suffixed(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
+
+
+def _sync(path: Path) -> None:
+    """See that a file, or a directory's list of names, is on the disk."""
+    if sys.platform == "win32" and path.is_dir():
+        return
+    descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Keep other exports from writing the same file, until it is closed or the process ends."""
+    if sys.platform == "win32":
+        return True
+    import fcntl  # noqa: PLC0415 (there is none on Windows)
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
