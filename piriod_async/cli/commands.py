@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from piriod_async.cli.customers import list_customers
-from piriod_async.cli.errors import ERROR, INTERRUPTED, OK, say
+from piriod_async.cli.errors import ERROR, INTERRUPTED, OK, Failure, say
 from piriod_async.cli.options import Options
 
 SANDBOX_CUSTOMERS = 1_000
@@ -30,13 +30,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
     try:
         return main.main(arguments, prog_name="piriod-async", standalone_mode=False) or OK
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return error.exit_code
-    except click.ClickException as error:
-        usage = error.ctx if isinstance(error, click.UsageError) else None
-        say(error.format_message() + (f"\nTry '{usage.command_path} --help'." if usage else ""))
-        return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
     except BrokenPipeError:  # the reader has had enough, as in `… | head`; nothing may be flushed to it at exit
@@ -44,9 +37,19 @@ def run(arguments: Sequence[str] | None = None) -> int:
         for stream in (sys.stdout, sys.stderr):
             os.dup2(devnull, stream.fileno())
         return OK
-    except OSError as error:
+    except (click.ClickException, Failure, OSError) as error:
+        return _tell(error)
+
+
+def _tell(error: click.ClickException | Failure | OSError) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+    elif isinstance(error, click.ClickException):
+        usage = error.ctx if isinstance(error, click.UsageError) else None
+        say(error.format_message() + (f"\nTry '{usage.command_path} --help'." if usage else ""))
+    else:
         say(str(error))
-        return ERROR
+    return ERROR if isinstance(error, OSError) else error.exit_code
 
 
 def _instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:

@@ -34,7 +34,7 @@ _HINTS: list[tuple[type[PiriodError], str]] = [
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
-class Failure(click.ClickException):  # noqa: N818 (an end, with what is said of it)
+class Failure(Exception):  # noqa: N818 (an end, with what is said of it)
     """Ends the command.
 
     Args:

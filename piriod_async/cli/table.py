@@ -15,7 +15,8 @@ from piriod_async.export import cells
 FIELDS = ("id", "name", "country_id", "tax_id", "balance")
 _RIGHT = {"sales", "sales_current_period", "balance"}
 _GAP = "  "
-_NARROWEST = 6
+_NARROWEST = 6  # cells that a column keeps
+_WHOLE = 24  # cells of an id, which is of no use cut; the others give way
 
 
 @define
@@ -53,10 +54,17 @@ class Screen:
 
 
 def _fit(rows: Sequence[Sequence[str]], available: int | None) -> list[int]:
-    """Return the columns' widths, the widest made narrower until all fit."""
+    """Return the columns' widths; where they do not fit, the widest gives way, ids last."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    while available and sum(widths) + len(_GAP) * (len(widths) - 1) > available and max(widths) > _NARROWEST:
-        widths[widths.index(max(widths))] -= 1
+    floors = [
+        min(width, _WHOLE if name.endswith("id") else _NARROWEST) for name, width in zip(rows[0], widths, strict=True)
+    ]
+    for floor in (floors, [_NARROWEST] * len(widths)):
+        while available and sum(widths) + len(_GAP) * (len(widths) - 1) > available:
+            spare = [width - least for width, least in zip(widths, floor, strict=True)]
+            if max(spare) <= 0:
+                break
+            widths[spare.index(max(spare))] -= 1
     return widths
 
 
