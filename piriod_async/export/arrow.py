@@ -29,7 +29,6 @@ except ModuleNotFoundError as error:
         "Parquet and Arrow need pyarrow: pip install 'piriod-async[arrow]'", name="pyarrow"
     ) from error
 
-ROWS = 10_000  # of a Parquet row group: what is in memory at once
 _AMOUNT = pa.decimal128(38, 10)
 _INSTANT = pa.timestamp("us", tz="UTC")
 _TEXT, _FLAG = pa.string(), pa.bool_()
@@ -137,7 +136,7 @@ class ParquetFile:
         rows: Rows of a row group, which is what is kept in memory.
     """
 
-    def __init__(self, file: "str | os.PathLike[str] | BinaryIO", schema: "pa.Schema", rows: int = ROWS) -> None:
+    def __init__(self, file: "str | os.PathLike[str] | BinaryIO", schema: "pa.Schema", rows: int = 10_000) -> None:
         self._writer = pq.ParquetWriter(file, schema)
         self._schema = schema
         self._rows = rows

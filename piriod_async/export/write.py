@@ -77,13 +77,20 @@ async def write_csv(
     return await _write(listing, files)
 
 
-async def write_parquet(listing: AsyncIterable[Customer], file: Target, *, fields: Iterable[str] | None = None) -> int:
+async def write_parquet(
+    listing: AsyncIterable[Customer],
+    file: Target,
+    *,
+    fields: Iterable[str] | None = None,
+    row_group_size: int = 10_000,
+) -> int:
     """Write customers as Parquet, and return how many. The columns' types are said in `piriod_async.export.arrow`.
 
     Args:
         listing: A `CustomerListing`, or anything else that gives customers.
         file: Where to. Under a path, the file appears when it is whole.
         fields: Some of `FIELDS`, in the order wanted; all if None.
+        row_group_size: Customers of a row group, which is what is in memory at once.
 
     Raises:
         ExportError: There is no such field, or a column cannot hold a customer's value whole.
@@ -95,7 +102,7 @@ async def write_parquet(listing: AsyncIterable[Customer], file: Target, *, field
 
     stream, count = ArrowStream(fields), 0
     async with aclosing(_batches(listing)) as batches:
-        with _opened(file) as opened, ParquetFile(opened, stream.schema) as parquet:
+        with _opened(file) as opened, ParquetFile(opened, stream.schema, row_group_size) as parquet:
             async for customers in batches:
                 await asyncio.to_thread(parquet.add, stream.batch(customers))
                 count += len(customers)
