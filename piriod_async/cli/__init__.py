@@ -16,7 +16,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from piriod_async.cli.commands import run  # noqa: PLC0415 (it needs what may not be installed)
     except ModuleNotFoundError as error:
-        if error.name not in ("click", "rich"):
+        if str(error.name).partition(".")[0] not in ("click", "rich"):
             raise
         sys.stderr.write("piriod-async: the command line needs click and rich: pip install 'piriod-async[cli]'\n")
         return 2

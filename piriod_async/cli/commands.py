@@ -1,7 +1,6 @@
 """The commands, their options, and what they refuse."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -32,11 +31,6 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return main.main(arguments, prog_name="piriod-async", standalone_mode=False) or OK
     except (click.Abort, KeyboardInterrupt):
         return INTERRUPTED
-    except BrokenPipeError:  # the reader has had enough, as in `… | head`; nothing may be flushed to it at exit
-        devnull = os.open(os.devnull, os.O_WRONLY)
-        for stream in (sys.stdout, sys.stderr):
-            os.dup2(devnull, stream.fileno())
-        return OK
     except (click.ClickException, Failure, OSError) as error:
         return _tell(error)
 

@@ -38,8 +38,9 @@ def list_customers(options: Options) -> int:
         except PiriodError as error:
             advice = "; ".join(filter(None, (hint(error), export.kept())))
             raise Failure(f"{in_a_line(error)}\n{advice}".strip(), exit_code(error)) from error
-        except BrokenPipeError:
-            raise
+        except BrokenPipeError:  # the reader has had enough, as in `… | head`; nothing may be flushed to it at exit
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return OK
         except OSError as error:
             raise Failure(f"{in_a_line(error)}\n{export.kept()}".strip(), ERROR) from error
         finally:
@@ -140,13 +141,13 @@ class _Export:
                     self._had += len(customers)
                     if not files:
                         self._print(self.encoder.encode(customers, workspace))
-                    elif files.write(customers, workspace):
-                        files.commit(workspace, listing.checkpoint)
+                    elif files.write(customers, workspace) and (checkpoint := listing.checkpoint):
+                        files.commit(workspace, checkpoint)
                     if self._left == 0:
                         break
         except (PiriodError, asyncio.CancelledError):
-            if files:
-                files.commit(workspace, listing.checkpoint)
+            if files and (checkpoint := listing.checkpoint):
+                files.commit(workspace, checkpoint)
             raise
         if files:
             files.commit(workspace, done=True)

@@ -11,6 +11,7 @@ end and cannot grow so: its part is an Arrow stream, which is made Parquet at th
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -89,10 +90,11 @@ class Part:
         os.fsync(self._file.fileno())
         return self._file.tell()
 
-    def complete(self) -> None:
+    def complete(self, size: int) -> None:
         """Give the part the file's name, unless it has it."""
         if not self.part.exists():
             return
+        os.truncate(self.part, size)
         whole = self.part
         if self.finish:
             whole = _suffixed(self.part, ".tmp")
@@ -135,28 +137,19 @@ class Files:
         files = cls(parts, State(dict(options)))
         kept = _read(files.path) if resume else None
         if kept:
-            differ = [name for name, value in files.state.options.items() if kept.options.get(name) != value]
-            if differ or len(kept.options) != len(options):
-                names = ", ".join(f"{name} ({kept.options.get(name)})" for name in differ)
-                raise click.UsageError(
-                    f"the interrupted export to {parts[0].path} was another one; it had other {names}: "
-                    "give the same options, or start over without --resume"
-                )
+            _compare(kept.options, files.state.options, parts[0].path)
             files.state = kept
             if kept.complete:
                 return files
-        for part in parts:
-            part.open()
-        if kept:
-            files.rewind()
-        else:
-            files.path.unlink(missing_ok=True)  # first: it does not speak of what comes now
-            _sync(files.path.parent)
+        with ExitStack() as stack:
             for part in parts:
-                part.cut(0)
-                part.write(part.encoder.start())
-                _sync(part.path.parent)
-            files.commit()
+                part.open()
+                stack.callback(part.close)
+            if kept:
+                files.rewind()
+            else:
+                files._begin()
+            stack.pop_all()
         return files
 
     @property
@@ -206,8 +199,8 @@ class Files:
         self.close()
         self.state.complete = True
         self._save()
-        for part in self.parts:
-            part.complete()
+        for part, size in zip(self.parts, self.state.sizes, strict=True):
+            part.complete(size)
         self.path.unlink()
 
     def close(self) -> None:
@@ -215,6 +208,15 @@ class Files:
         if not self.state.complete:
             for part in self.parts:
                 part.close()
+
+    def _begin(self) -> None:
+        self.path.unlink(missing_ok=True)  # first: it does not speak of what comes now
+        _sync(self.path.parent)
+        for part in self.parts:
+            part.cut(0)
+            part.write(part.encoder.start())
+            _sync(part.path.parent)
+        self.commit()
 
     def _save(self) -> None:
         beside = _suffixed(self.path, ".tmp")
@@ -231,6 +233,21 @@ def _read(path: Path) -> State | None:
         return None
     except (msgspec.DecodeError, UnicodeError) as error:
         raise click.UsageError(f"{path} cannot be read ({error}): start over, without --resume") from error
+
+
+def _compare(before: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
+    differ = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    if differ:
+        were = ", ".join(f"{name} (it was {_shown(before.get(name))})" for name in differ)
+        raise click.UsageError(
+            f"the interrupted export to {path} had other options: {were}; give the same, or start over without --resume"
+        )
+
+
+def _shown(value: Any) -> str:
+    if value is None or value is False:
+        return "not given"
+    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _suffixed(path: Path, suffix: str) -> Path:
