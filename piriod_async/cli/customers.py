@@ -149,6 +149,7 @@ class _Export:
             if files and (checkpoint := listing.checkpoint):
                 files.commit(workspace, checkpoint)
             raise
+        self.progress.refresh()
         if files:
             files.commit(workspace, done=True)
 

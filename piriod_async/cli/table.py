@@ -15,7 +15,7 @@ from piriod_async.export import cells
 FIELDS = ("id", "name", "country_id", "tax_id", "balance")
 _RIGHT = {"sales", "sales_current_period", "balance"}
 _GAP = "  "
-_NARROWEST = 6  # cells that a column keeps
+_NARROWEST = 4  # cells that a column keeps
 _WHOLE = 24  # cells of an id, which is of no use cut; the others give way
 
 
@@ -56,10 +56,13 @@ class Screen:
 def _fit(rows: Sequence[Sequence[str]], available: int | None) -> list[int]:
     """Return the columns' widths; where they do not fit, the widest gives way, ids last."""
     widths = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    floors = [
-        min(width, _WHOLE if name.endswith("id") else _NARROWEST) for name, width in zip(rows[0], widths, strict=True)
+    names = list(zip(rows[0], widths, strict=True))
+    amounts = [width if name in _RIGHT else _NARROWEST for name, width in names]  # an amount is never cut
+    ids = [
+        min(width, _WHOLE) if name.endswith("id") else least
+        for (name, width), least in zip(names, amounts, strict=True)
     ]
-    for floor in (floors, [_NARROWEST] * len(widths)):
+    for floor in (ids, amounts):
         while available and sum(widths) + len(_GAP) * (len(widths) - 1) > available:
             spare = [width - least for width, least in zip(widths, floor, strict=True)]
             if max(spare) <= 0:
@@ -70,6 +73,6 @@ def _fit(rows: Sequence[Sequence[str]], available: int | None) -> list[int]:
 
 def _cell(text: str, width: int, *, right: bool) -> str:
     length = cell_len(text)
-    if right:  # an amount is never cut
+    if right:
         return f"{' ' * (width - length)}{text}"
     return f"{set_cell_size(text, width - 1)}…" if length > width else set_cell_size(text, width)
