@@ -136,7 +136,7 @@ class ParquetFile:
         rows: Rows of a row group, which is what is kept in memory.
     """
 
-    def __init__(self, file: "str | os.PathLike[str] | BinaryIO", schema: "pa.Schema", rows: int = 10_000) -> None:
+    def __init__(self, file: "str | os.PathLike[str] | BinaryIO", schema: "pa.Schema", rows: int = 5_000) -> None:
         self._writer = pq.ParquetWriter(file, schema)
         self._schema = schema
         self._rows = rows

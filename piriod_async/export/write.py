@@ -82,7 +82,7 @@ async def write_parquet(
     file: Target,
     *,
     fields: Iterable[str] | None = None,
-    row_group_size: int = 10_000,
+    row_group_size: int = 5_000,
 ) -> int:
     """Write customers as Parquet, and return how many. The columns' types are said in `piriod_async.export.arrow`.
 
