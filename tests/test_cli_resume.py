@@ -99,6 +99,28 @@ async def test_interrupted_and_resumed(kind, tmp_path):
     assert [row["id"] for row in rows_of(file)] == expected
 
 
+async def test_interrupted_at_the_very_end(here, tmp_path, monkeypatch):
+    """All is there, and is being made Parquet: the resume has nothing to ask for."""
+    file = tmp_path / "a.parquet"
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    async with Sandbox(250) as sandbox:
+        expected = [customer["id"] for customer in sandbox.customers()]
+        with monkeypatch.context() as patch:
+            patch.setattr("piriod_async.export.arrow.stream_to_parquet", interrupted)
+            done = await here.beside("customers", "-o", file, **env_of(sandbox))
+        assert done.returncode == 130
+        assert done.stderr.splitlines()[1].startswith(f"250 customers are kept in {file}.part: add --resume")
+        asked = len(sandbox.requests)
+        done = await here.beside("customers", "-o", file, "--resume", **env_of(sandbox))
+        assert len(sandbox.requests) == asked
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row["id"] for row in rows_of(file)] == expected
+    assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
 async def test_interrupted_before_anything_came(tmp_path):
     async with Sandbox(2_500) as sandbox:
         sandbox.fail(stall=True, times=None)
@@ -269,7 +291,7 @@ def test_a_commit_is_due_now_and_then(tmp_path):
     files.close()
 
 
-def test_one_export_to_a_file_at_a_time(tmp_path):
+def test_one_export_to_a_file_at_a_time(tmp_path, monkeypatch):
     parts = [Part(tmp_path / "a.csv", export.Csv(["id"]))]
     files = Files.open(parts, OPTIONS, resume=False)
     files.write(CUSTOMERS, "acc_1")
@@ -277,7 +299,12 @@ def test_one_export_to_a_file_at_a_time(tmp_path):
     for resume in (True, False):
         with pytest.raises(click.UsageError, match="another export is writing"):
             Files.open([Part(tmp_path / "a.csv", export.Csv(["id"]))], OPTIONS, resume=resume)
+    late = os.open(tmp_path / "a.csv.part", os.O_RDWR)  # another that had opened it just before it got its name
     files.complete()
+    files.close()
+    monkeypatch.setattr(os, "open", lambda *_: late)
+    with pytest.raises(click.UsageError, match="another export is writing"):
+        Files.open([Part(tmp_path / "a.csv", export.Csv(["id"]))], OPTIONS, resume=False)
     assert len(rows_of(tmp_path / "a.csv")) == len(CUSTOMERS)
 
 

@@ -101,7 +101,7 @@ def main() -> None:
     help='"created" and "-created" are exactly once and can be resumed; "" for the server\'s own order.',
 )
 @click.option("--no-check-filters", is_flag=True, help="Do not hold the answers against the filters.")
-@click.option("--workspace", "workspaces", multiple=True, envvar="PIRIOD_WORKSPACE", metavar="ID", help="Repeatable.")
+@click.option("--workspace", "workspaces", multiple=True, metavar="ID", help="If not PIRIOD_WORKSPACE; repeatable.")
 @click.option(
     "--workspaces-file", type=click.File(encoding="utf-8"), help="Ids of workspaces, a line each; - for stdin."
 )

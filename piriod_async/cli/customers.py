@@ -196,9 +196,8 @@ def _workspaces(options: Options) -> tuple[str, ...]:
     if options.workspaces_file:
         lines = (line.partition("#")[0].strip() for line in options.workspaces_file)
         names += [line for line in lines if line]
-    if not names and options.sandbox is not None:
-        names = ["acc_sandbox"]
-    if not names:
+    names = names or [os.environ.get("PIRIOD_WORKSPACE") or ("" if options.sandbox is None else "acc_sandbox")]
+    if names == [""]:
         raise click.UsageError("no workspace: expected --workspace acc_…, PIRIOD_WORKSPACE, or --sandbox to try it out")
     return tuple(dict.fromkeys(names))
 

@@ -12,6 +12,7 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -59,7 +60,7 @@ class Part:
     path: Path
     encoder: Encoder
     finish: Callable[[Path, Path], None] | None = None
-    _file: BinaryIO = field(init=False, repr=False)
+    _file: BinaryIO = field(factory=BytesIO, init=False, repr=False)  # until it is open
 
     @property
     def part(self) -> Path:
@@ -68,8 +69,9 @@ class Part:
 
     def open(self) -> None:
         """Open the part, for this process alone."""
-        self._file = os.fdopen(os.open(self.part, os.O_RDWR | os.O_CREAT, 0o666), "r+b")
-        if not _lock(self._file):
+        binary = getattr(os, "O_BINARY", 0)  # Windows would have its own ends of lines
+        self._file = os.fdopen(os.open(self.part, os.O_RDWR | os.O_CREAT | binary, 0o666), "r+b")
+        if not _lock(self._file, self.part):
             self._file.close()
             raise click.UsageError(f"another export is writing {self.part}: wait for it, or choose another name")
 
@@ -94,6 +96,8 @@ class Part:
         """Give the part the file's name, unless it has it."""
         if not self.part.exists():
             return
+        if sys.platform == "win32":
+            self._file.close()  # elsewhere it stays open, and so nobody else's, until it has its name
         os.truncate(self.part, size)
         whole = self.part
         if self.finish:
@@ -139,16 +143,15 @@ class Files:
         if kept:
             _compare(kept.options, files.state.options, parts[0].path)
             files.state = kept
-            if kept.complete:
-                return files
         with ExitStack() as stack:
             for part in parts:
-                part.open()
-                stack.callback(part.close)
-            if kept:
-                files.rewind()
-            else:
+                if part.part.exists() or not files.state.complete:
+                    part.open()
+                    stack.callback(part.close)
+            if not kept:
                 files._begin()
+            elif not kept.complete:
+                files.rewind()
             stack.pop_all()
         return files
 
@@ -196,18 +199,16 @@ class Files:
 
     def complete(self) -> None:
         """Give the files their names; once this has begun, a resume ends it."""
-        self.close()
         self.state.complete = True
         self._save()
         for part, size in zip(self.parts, self.state.sizes, strict=True):
             part.complete(size)
-        self.path.unlink()
+        self.path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the files, and leave them to a resume."""
-        if not self.state.complete:
-            for part in self.parts:
-                part.close()
+        """Close the files, and leave them to a resume if they have no names yet."""
+        for part in self.parts:
+            part.close()
 
     def _begin(self) -> None:
         self.path.unlink(missing_ok=True)  # first: it does not speak of what comes now
@@ -265,14 +266,14 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _lock(file: BinaryIO) -> bool:
-    """Keep other exports from writing the same file, until it is closed or the process ends."""
+def _lock(file: BinaryIO, path: Path) -> bool:
+    """Keep other exports from writing a file, until it is closed or the process ends; False if another has it."""
     if sys.platform == "win32":
         return True
     import fcntl  # noqa: PLC0415 (there is none on Windows)
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())  # it may have got its name meanwhile
+    except (BlockingIOError, FileNotFoundError):
         return False
-    return True
