@@ -110,6 +110,9 @@ async def test_limit(here):
 
 def test_count(here):
     assert here("customers", "--sandbox", "42", "--count").stdout == "42\n"
+    assert (
+        here("customers", "--sandbox", "--count").stdout == here("customers", "--count", "--sandbox").stdout == "1000\n"
+    )
     done = here("customers", "--sandbox", "42", "--count", "--workspace", "a", "--workspace", "b", "--workspace", "a")
     assert done.stdout == "a\t42\nb\t42\n"
 

@@ -43,14 +43,13 @@ class Progress:
         if not sys.stderr.isatty() or self._console.is_dumb_terminal:
             yield
             return
-        self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
-        with self._live:
-            ticking = asyncio.create_task(self._tick())
-            try:
-                yield
-            finally:
-                ticking.cancel()
-                self._live = None
+        self._begin()
+        ticking = asyncio.create_task(self._tick())
+        try:
+            yield
+        finally:
+            ticking.cancel()
+            self._end()
 
     def watch(self, listing: CustomerListing, label: str, *, before: int = 0, limit: int | None = None) -> None:
         """Turn to a listing.
@@ -75,11 +74,11 @@ class Progress:
         if not self._live:
             yield
             return
-        self._live.stop()
+        self._end()
         try:
             yield
         finally:
-            self._live.start()
+            self._begin()
 
     def say(self, line: str) -> None:
         """Write a line above."""
@@ -97,6 +96,16 @@ class Progress:
         finally:
             logger.removeHandler(handler)
             logger.setLevel(level)
+
+    def _begin(self) -> None:
+        # a new one each time: one that is started again goes up over the lines that were written meanwhile
+        self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
+        self._live.start()
+
+    def _end(self) -> None:
+        if self._live:
+            self._live.stop()
+            self._live = None
 
     async def _tick(self) -> None:
         while True:
