@@ -14,7 +14,7 @@ import pytest
 from piriod_async import Checkpoint, Customer, export
 from piriod_async.cli.files import COMMIT, Files, Part
 from piriod_async.export.arrow import ArrowStream, stream_to_parquet
-from piriod_async.sandbox import Sandbox
+from piriod_async.sandbox import Churn, Sandbox
 from tests.command import beside, env_of, rows_of, started
 
 KINDS = ("jsonl", "csv", "parquet")
@@ -33,8 +33,8 @@ def kept_of(file):
 
 
 async def stopped(how, when, *arguments, env):
-    """Run the command until it has come so far, and stop it."""
-    process = await started(*arguments, env=env)
+    """Run the command until it has come so far, and stop it: one request at a time, so that it is not ahead of us."""
+    process = await started(*arguments, "--concurrency", "1", env=env)
     while not when() and process.returncode is None:  # noqa: ASYNC110 (it is another process)
         await asyncio.sleep(0.001)
     process.send_signal(how)
@@ -77,10 +77,26 @@ async def test_killed_at_several_moments_and_resumed(kind, here, tmp_path):
     assert not [path.name for path in tmp_path.iterdir() if ".part" in path.name]
 
 
+async def test_killed_and_resumed_while_the_list_moves(here, tmp_path):
+    file = tmp_path / "a.jsonl"
+    command = ("customers", "-o", file, "--fields", "id", "--resume")
+    async with Sandbox(3_500, churn=Churn(rate=0.5), latency=0.002) as sandbox:
+        for moment in (lambda: kept_of(file) >= 1_000, lambda: kept_of(file) >= 2_000):
+            code, _ = await stopped(signal.SIGKILL, moment, *command, env=env_of(sandbox))
+            assert code == -signal.SIGKILL
+        done = await here.beside(*command, **env_of(sandbox))
+        untouched = set(sandbox.untouched())
+    ids = [row["id"] for row in rows_of(file)]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(set(ids)) == len(ids)
+    assert untouched <= set(ids)
+    assert 1_000 < len(untouched) < 3_500
+
+
 @every_kind
 async def test_interrupted_and_resumed(kind, tmp_path):
     file = tmp_path / f"a.{kind}"
-    async with Sandbox(2_500, latency=0.01) as sandbox:
+    async with Sandbox(2_500, latency=0.002) as sandbox:
         moment = lambda: kept_of(file) >= 1_000  # noqa: E731
         code, said = await stopped(signal.SIGINT, moment, "customers", "-o", file, env=env_of(sandbox))
         assert code == 130
@@ -119,6 +135,22 @@ async def test_interrupted_at_the_very_end(here, tmp_path, monkeypatch):
     assert (done.returncode, done.stderr) == (0, "")
     assert [row["id"] for row in rows_of(file)] == expected
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
+
+
+async def test_a_page_that_cannot_be_written_is_not_lost(here, tmp_path):
+    file = tmp_path / "a.parquet"
+    async with Sandbox(1_500) as sandbox:
+        expected = [customer["id"] for customer in sandbox.customers()]
+        sandbox.update(expected[1_250], aggregations={"balance": "1" * 30})
+        done = await here.beside("customers", "-o", file, **env_of(sandbox))
+        assert done.returncode == 1
+        assert done.stderr.startswith(f"piriod-async: customer {expected[1_250]}: aggregations=")
+        assert "CSV and JSON lines would hold it" in done.stderr
+        assert 1_000 < kept_of(file) < 1_250
+        sandbox.update(expected[1_250], aggregations={"balance": "1"})
+        done = await here.beside("customers", "-o", file, "--resume", **env_of(sandbox))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row["id"] for row in rows_of(file)] == expected
 
 
 async def test_interrupted_before_anything_came(tmp_path):

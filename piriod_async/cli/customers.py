@@ -134,20 +134,23 @@ class _Export:
             f" ({self.workspaces.index(workspace) + 1} of {len(self.workspaces)})" if len(self.workspaces) > 1 else ""
         )
         self.progress.watch(listing, workspace + number, before=before, limit=self._left and before + self._left)
+        written = None  # not `listing.checkpoint`: it covers a page as soon as it is in hand
         try:
             async with aclosing(listing.pages()) as pages:
                 async for page in pages:
                     customers = page.customers[: self._left]
-                    self._had += len(customers)
                     if not files:
                         self._print(self.encoder.encode(customers, workspace))
-                    elif files.write(customers, workspace) and (checkpoint := listing.checkpoint):
-                        files.commit(workspace, checkpoint)
+                    else:
+                        due, written = files.write(customers, workspace), listing.checkpoint
+                        if due and written:
+                            files.commit(workspace, written)
+                    self._had += len(customers)
                     if self._left == 0:
                         break
         except (PiriodError, asyncio.CancelledError):
-            if files and (checkpoint := listing.checkpoint):
-                files.commit(workspace, checkpoint)
+            if files and written:
+                files.commit(workspace, written)
             raise
         self.progress.refresh()
         if files:

@@ -17,6 +17,7 @@ from piriod_async import (
     RateLimitError,
     ServerError,
 )
+from piriod_async.export import ExportError
 
 OK, ERROR, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -28,6 +29,7 @@ _HINTS: list[tuple[type[PiriodError], str]] = [
     (APIConnectionError, "check the network, and PIRIOD_BASE_URL if it is set; then try again"),
     (FilterIgnoredError, "--no-check-filters takes the answers as they are"),
     (IncompleteListError, "try again when the list moves less"),
+    (ExportError, "CSV and JSON lines would hold it; or leave the field out, with --fields"),
     (APIStatusError, "-v shows every attempt"),
 ]
 # a name may come from anybody: no escape sequences, no text that runs backwards

@@ -17,34 +17,13 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
-import msgspec
 from attrs import define, field
 
 from piriod_async import Checkpoint, Customer
+from piriod_async.cli.state import State, suffixed, sync
 from piriod_async.export import Encoder
 
 COMMIT = 1_000  # customers after which a commit is due
-
-
-@define
-class State:
-    """What a commit says.
-
-    Attributes:
-        options: What was asked for; a resume must ask for the same.
-        sizes: Bytes of each part that count.
-        customers: How many of each workspace are in them.
-        checkpoints: Where to go on in each workspace.
-        done: Workspaces that are whole.
-        complete: Whether all there is to write is written.
-    """
-
-    options: dict[str, Any]
-    sizes: list[int] = field(factory=list)
-    customers: dict[str, int] = field(factory=dict)
-    checkpoints: dict[str, Checkpoint] = field(factory=dict)
-    done: list[str] = field(factory=list)
-    complete: bool = False
 
 
 @define
@@ -65,7 +44,7 @@ class Part:
     @property
     def part(self) -> Path:
         """Where it is until then."""
-        return _suffixed(self.path, ".part")
+        return suffixed(self.path, ".part")
 
     def open(self) -> None:
         """Open the part, for this process alone."""
@@ -101,12 +80,12 @@ class Part:
         os.truncate(self.part, size)
         whole = self.part
         if self.finish:
-            whole = _suffixed(self.part, ".tmp")
+            whole = suffixed(self.part, ".tmp")
             self.finish(self.part, whole)
-            _sync(whole)
+            sync(whole)
         whole.replace(self.path)
         self.part.unlink(missing_ok=True)
-        _sync(self.path.parent)
+        sync(self.path.parent)
 
     def close(self) -> None:
         """Close the part."""
@@ -139,9 +118,9 @@ class Files:
             click.UsageError: What was interrupted is not what is asked for, or is under way.
         """
         files = cls(parts, State(dict(options)))
-        kept = _read(files.path) if resume else None
+        kept = State.read(files.path) if resume else None
         if kept:
-            _compare(kept.options, files.state.options, parts[0].path)
+            kept.compare(options, parts[0].path)
             files.state = kept
         with ExitStack() as stack:
             for part in parts:
@@ -158,7 +137,7 @@ class Files:
     @property
     def path(self) -> Path:
         """Where the state is."""
-        return _suffixed(self.parts[0].part, ".state")
+        return suffixed(self.parts[0].part, ".state")
 
     @property
     def count(self) -> int:
@@ -173,8 +152,9 @@ class Files:
 
     def write(self, customers: Sequence[Customer], workspace: str) -> bool:
         """Add customers, and return whether a commit is due."""
-        for part in self.parts:
-            part.write(part.encoder.encode(customers, workspace))
+        pieces = [part.encoder.encode(customers, workspace) for part in self.parts]  # all or, if one raises, none
+        for part, piece in zip(self.parts, pieces, strict=True):
+            part.write(piece)
         self._pending[workspace] = self._pending.get(workspace, 0) + len(customers)
         return self._pending[workspace] >= COMMIT
 
@@ -195,12 +175,12 @@ class Files:
         if done:
             self.state.done.append(workspace)
             self.state.checkpoints.pop(workspace, None)
-        self._save()
+        self.state.save(self.path)
 
     def complete(self) -> None:
         """Give the files their names; once this has begun, a resume ends it."""
         self.state.complete = True
-        self._save()
+        self.state.save(self.path)
         for part, size in zip(self.parts, self.state.sizes, strict=True):
             part.complete(size)
         self.path.unlink(missing_ok=True)
@@ -212,58 +192,12 @@ class Files:
 
     def _begin(self) -> None:
         self.path.unlink(missing_ok=True)  # first: it does not speak of what comes now
-        _sync(self.path.parent)
+        sync(self.path.parent)
         for part in self.parts:
             part.cut(0)
             part.write(part.encoder.start())
-            _sync(part.path.parent)
+            sync(part.path.parent)
         self.commit()
-
-    def _save(self) -> None:
-        beside = _suffixed(self.path, ".tmp")
-        beside.write_bytes(msgspec.json.encode(self.state))
-        _sync(beside)
-        beside.replace(self.path)
-        _sync(self.path.parent)
-
-
-def _read(path: Path) -> State | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=State)
-    except FileNotFoundError:
-        return None
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise click.UsageError(f"{path} cannot be read ({error}): start over, without --resume") from error
-
-
-def _compare(before: Mapping[str, Any], now: Mapping[str, Any], path: Path) -> None:
-    differ = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    if differ:
-        were = ", ".join(f"{name} (it was {_shown(before.get(name))})" for name in differ)
-        raise click.UsageError(
-            f"the interrupted export to {path} had other options: {were}; give the same, or start over without --resume"
-        )
-
-
-def _shown(value: Any) -> str:
-    if value is None or value is False:
-        return "not given"
-    return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _suffixed(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
-
-
-def _sync(path: Path) -> None:
-    """See that a file, or a directory's list of names, is on the disk."""
-    if sys.platform == "win32" and path.is_dir():
-        return
-    descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _lock(file: BinaryIO, path: Path) -> bool:
