@@ -343,6 +343,19 @@ async def test_a_workspace_that_fails_does_not_cost_the_others(here, tmp_path):
     assert set(rows) == expected
 
 
+async def test_what_a_failed_workspace_left_does_not_count(here, tmp_path):
+    """By name there is no going on: what came of it is forgotten, and leaves room under the limit."""
+    options = ("--workspace", "acc_1", "--workspace", "acc_2", "--ordering", "name", "--limit", "250")
+    async with Sandbox({"acc_1": 450, "acc_2": 250}) as sandbox:
+        sandbox.fail(status=403, times=None, workspace="acc_1", page=3)
+        done = await here.beside("customers", *options, "-o", tmp_path / "a.csv", **env_of(sandbox))
+        expected = {row["id"] for row in sandbox.customers("acc_2")}
+    assert done.returncode == 3
+    (tmp_path / "a.csv.part").rename(tmp_path / "part.csv")
+    assert [row["workspace"] for row in rows_of(tmp_path / "part.csv")] == ["acc_2"] * 250
+    assert {row["id"] for row in rows_of(tmp_path / "part.csv")} == expected
+
+
 async def test_a_failed_count(here):
     async with Sandbox({"acc_1": 2}) as sandbox:
         options = ("--workspace", "acc_0", "--workspace", "acc_1", "--count")

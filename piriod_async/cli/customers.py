@@ -127,6 +127,7 @@ class _Export:
         files, before = self._files, 0
         if files:
             files.rewind()
+            self._had = files.count
             before = files.state.customers.get(workspace, 0)
             if after := files.state.checkpoints.get(workspace):
                 listing = session.customers(workspace=workspace, after=after, **self.options.query)
