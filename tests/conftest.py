@@ -16,7 +16,7 @@ settings.register_profile("ci", deadline=None, max_examples=200, print_blob=True
 settings.register_profile("slow", settings.get_profile("ci"), max_examples=2_500)  # --hypothesis-profile=slow
 settings.load_profile("ci")
 
-pytest_plugins = ["pytester", "tests.reference.fixtures"]
+pytest_plugins = ["pytester", "tests.reference.fixtures", "tests.command"]
 
 
 @pytest.fixture(scope="session", autouse=True)

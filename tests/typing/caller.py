@@ -3,7 +3,8 @@
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, assert_type
+from pathlib import Path
+from typing import Any, BinaryIO, assert_type
 
 from aiohttp import ClientSession, web
 
@@ -41,6 +42,7 @@ from piriod_async import (
     UnexpectedStatusError,
     WorkspaceListing,
     WorkspaceProgress,
+    export,
     piriod_context,
 )
 from piriod_async.sandbox import Sandbox
@@ -76,6 +78,15 @@ async def sessions(client: ClientSession) -> None:
         assert_type(known, PiriodSession)
     PiriodSession("token", timeout="10")  # type: ignore[arg-type]
     PiriodSession.from_env(token="token")  # type: ignore[call-arg]
+
+
+async def exports(listing: CustomerListing, path: Path, file: BinaryIO) -> None:
+    assert_type(await export.write_jsonl(listing, path, fields=["id"]), int)
+    assert_type(await export.write_csv(listing, "a.csv", raw_cells=True, contacts=file), int)
+    assert_type(await export.write_parquet(listing, file, fields=export.FIELDS, row_group_size=1_000), int)
+    encoder: export.Encoder = export.Csv(["id"])
+    assert_type(encoder.start() + encoder.encode(await listing.collect(), "acc_1"), bytes)
+    await export.write_csv(path, path)  # type: ignore[arg-type]
 
 
 async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str], kept: Mapping[str, str]) -> None:

@@ -1,0 +1,170 @@
+"""The commands, their options, and what they refuse."""
+
+import asyncio
+import sys
+from collections.abc import Sequence
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+
+from piriod_async.cli.customers import list_customers
+from piriod_async.cli.errors import ERROR, INTERRUPTED, OK, Failure, say
+from piriod_async.cli.options import Options
+
+SANDBOX_CUSTOMERS = 1_000
+EXIT_CODES = """\b
+Exit codes:
+  0    all of it
+  1    an error of the API, the network or a file
+  2    wrong usage
+  3    incomplete: the list moved too much, or some of several workspaces failed
+  130  interrupted
+"""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return the exit code."""
+    try:
+        return main.main(arguments, prog_name="piriod-async", standalone_mode=False) or OK
+    except (click.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except (click.ClickException, Failure, OSError) as error:
+        return _tell(error)
+
+
+def _tell(error: click.ClickException | Failure | OSError) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+    elif isinstance(error, click.ClickException):
+        usage = error.ctx if isinstance(error, click.UsageError) else None
+        say(error.format_message() + (f"\nTry '{usage.command_path} --help'." if usage else ""))
+    else:
+        say(str(error))
+    return ERROR if isinstance(error, OSError) else error.exit_code
+
+
+def _instant(_: click.Context, __: click.Parameter, value: str | None) -> datetime | None:
+    if value is None:
+        return None
+    try:
+        instant = datetime.fromisoformat(value)
+    except ValueError as error:
+        expected = "expected a date-time with its zone: 2026-01-31T00:00:00-03:00"
+        raise click.BadParameter(f"{value!r}: {expected}") from error
+    if instant.utcoffset() is None:
+        stamp = instant.isoformat()
+        raise click.BadParameter(
+            f"{value!r} names no time zone, and the API would read it in its own: "
+            f"expected a date-time with its zone: {stamp}-03:00, or {stamp}Z for UTC"
+        )
+    return instant
+
+
+def _pairs(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[str, str] | None:
+    if wrong := [value for value in values if "=" not in value]:
+        raise click.BadParameter(f"{wrong[0]!r}: expected KEY=VALUE")
+    return dict(value.split("=", 1) for value in values) or None
+
+
+def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(name.strip() for name in value.split(","))
+
+
+COUNT, AT_LEAST_ONE = click.IntRange(min=0), click.IntRange(min=1)
+PATH = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(version("piriod-async"), message="%(prog)s %(version)s")
+def main() -> None:
+    """The customers of a Piriod workspace: all of them, exactly once, or an error that says why."""
+
+
+@main.command(epilog=EXIT_CODES)
+@click.option("--country", metavar="ID", help='Country id, as in "CL".')
+@click.option("--email", metavar="TEXT", help="E-mail address.")
+@click.option("--name", metavar="TEXT", help="Name, or a part of it.")
+@click.option("--tax-id", metavar="ID", help="Tax identifier (RUT, RFC, NIT, …).")
+@click.option("--created-gte", callback=_instant, metavar="WHEN", help="Created at or after; with its zone.")
+@click.option("--created-lte", callback=_instant, metavar="WHEN", help="Created at or before; with its zone.")
+@click.option("--subscriptions", metavar="ID", help="Id of a subscription of the customer.")
+@click.option("--sources", metavar="ID", help="Id of a payment source of the customer.")
+@click.option("--metadata", callback=_pairs, multiple=True, metavar="KEY=VALUE", help="In its metadata; repeatable.")
+@click.option(
+    "--ordering",
+    default="created",
+    show_default=True,
+    metavar="FIELD",
+    help='"created" and "-created" are exactly once and can be resumed; "" for the server\'s own order.',
+)
+@click.option("--no-check-filters", is_flag=True, help="Do not hold the answers against the filters.")
+@click.option("--workspace", "workspaces", multiple=True, metavar="ID", help="If not PIRIOD_WORKSPACE; repeatable.")
+@click.option(
+    "--workspaces-file", type=click.File(encoding="utf-8"), help="Ids of workspaces, a line each; - for stdin."
+)
+@click.option("--test-mode", is_flag=True, envvar="PIRIOD_TEST_MODE", help="Test data in place of live data.")
+@click.option("--limit", type=AT_LEAST_ONE, metavar="N", help="Customers at most, of all workspaces together.")
+@click.option("--count", is_flag=True, help="Only how many there are: one request for each workspace.")
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="Where to; appears when it is whole.")
+@click.option(
+    "--format",
+    type=click.Choice(["table", "jsonl", "csv", "parquet"]),
+    help="By default the suffix of FILE, a table on a terminal, jsonl in a pipe.",
+)
+@click.option("--fields", callback=_names, metavar="A,B,…", help="Some fields, in this order.")
+@click.option("--contacts", type=PATH, metavar="FILE", help="The customers' contacts, as a second CSV file.")
+@click.option("--raw-cells", is_flag=True, help="CSV without the apostrophe before texts such as =1+1 or +56 9 ….")
+@click.option("--resume", is_flag=True, help="Go on with an interrupted export to FILE.")
+@click.option("--token-file", type=PATH, metavar="FILE", help="Has the token, if not PIRIOD_TOKEN.")
+@click.option("--base-url", envvar="PIRIOD_BASE_URL", metavar="URL", help="Where the API is, if not in production.")
+@click.option("--concurrency", type=AT_LEAST_ONE, default=8, show_default=True, metavar="N", help="Requests at once.")
+@click.option(
+    "--page-size", type=click.IntRange(1, 100), default=100, show_default=True, metavar="N", help="Of a request."
+)
+@click.option(
+    "--sandbox",
+    type=COUNT,
+    is_flag=False,
+    flag_value=SANDBOX_CUSTOMERS,
+    metavar="[N]",
+    help="List a sandbox of N customers, to try things on.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say every attempt.")
+def customers(**options: Any) -> int:
+    r"""List customers, or export them to a file.
+
+    The token comes from PIRIOD_TOKEN, from --token-file, or is asked for on a terminal: never an argument, which
+    anybody could see. PIRIOD_WORKSPACE, PIRIOD_TEST_MODE and PIRIOD_BASE_URL count where no option does.
+
+    \b
+    piriod-async customers --country CL --metadata plan=gold
+    piriod-async customers -o customers.parquet
+    piriod-async customers -o customers.csv --contacts contacts.csv --resume
+    """
+    return list_customers(Options(**options))
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="0 for any free one.")
+@click.option("--customers", "size", type=COUNT, default=SANDBOX_CUSTOMERS, show_default=True, metavar="N")
+@click.option("--workspace", "workspaces", multiple=True, default=["acc_sandbox"], metavar="ID", help="Repeatable.")
+def sandbox(port: int, size: int, workspaces: Sequence[str]) -> None:
+    """Serve the API in miniature until Ctrl-C, N customers in each workspace."""
+    asyncio.run(_serve(port, dict.fromkeys(workspaces, size)))
+
+
+async def _serve(port: int, workspaces: dict[str, int]) -> None:
+    from piriod_async.sandbox import Sandbox  # noqa: PLC0415 (only those who use it pay for it)
+
+    async with Sandbox(workspaces, port=port) as served:
+        click.echo(f"PIRIOD_BASE_URL={served.url} PIRIOD_TOKEN={served.token} PIRIOD_WORKSPACE={served.workspace}")
+        click.echo(
+            f"curl -H 'Authorization: Token {served.token}' -H 'x-simple-workspace: {served.workspace}' "
+            f"'{served.url}/customers/?page_size=2'"
+        )
+        click.echo(f"workspaces: {' '.join(served.workspaces)}; Ctrl-C to stop")
+        sys.stdout.flush()
+        await asyncio.Event().wait()

@@ -1,0 +1,173 @@
+"""A listing into a file, or a table."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
+from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
+
+from piriod_async.export.flat import ContactsCsv, Csv
+from piriod_async.export.jsonl import JsonLines
+from piriod_async.models import Customer
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Target: TypeAlias = str | os.PathLike[str] | BinaryIO
+"""A file's path, or a file open for writing bytes, which is left open."""
+
+BATCH = 100  # customers encoded in one turn of the event loop: one to five milliseconds
+
+
+class Encoder(Protocol):
+    """What makes bytes of customers: `JsonLines`, `Csv`, `ContactsCsv`, `arrow.ArrowStream`, or one of yours."""
+
+    def start(self) -> bytes:
+        """Return what a file begins with."""
+        ...
+
+    def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
+        """Return what customers, all of one workspace, add to it."""
+        ...
+
+
+async def write_jsonl(listing: AsyncIterable[Customer], file: Target, *, fields: Iterable[str] | None = None) -> int:
+    """Write customers as JSON lines, and return how many.
+
+    Args:
+        listing: A `CustomerListing`, or anything else that gives customers.
+        file: Where to. Under a path, the file appears when it is whole.
+        fields: Some of `FIELDS`, in the order wanted; all if None.
+
+    Raises:
+        ExportError: There is no such field.
+        PiriodError: What the listing raises.
+        OSError: The file cannot be written.
+    """
+    return await _write(listing, [(file, JsonLines(fields))])
+
+
+async def write_csv(
+    listing: AsyncIterable[Customer],
+    file: Target,
+    *,
+    fields: Iterable[str] | None = None,
+    raw_cells: bool = False,
+    contacts: Target | None = None,
+) -> int:
+    """Write customers as CSV, and return how many. What the cells hold is said in `piriod_async.export.flat`.
+
+    Args:
+        listing: A `CustomerListing`, or anything else that gives customers.
+        file: Where to. Under a path, the file appears when it is whole.
+        fields: Some of `COLUMNS`, in the order wanted; all if None.
+        raw_cells: Leave texts that a spreadsheet would take for formulas as they are; by default they get an
+            apostrophe before them.
+        contacts: Where the customers' contacts go, a row each (`CONTACT_COLUMNS`), if they are wanted.
+
+    Raises:
+        ExportError: There is no such field.
+        PiriodError: What the listing raises.
+        OSError: A file cannot be written.
+    """
+    files: list[tuple[Target, Encoder]] = [(file, Csv(fields, raw_cells))]
+    if contacts is not None:
+        files.append((contacts, ContactsCsv(raw_cells)))
+    return await _write(listing, files)
+
+
+async def write_parquet(
+    listing: AsyncIterable[Customer],
+    file: Target,
+    *,
+    fields: Iterable[str] | None = None,
+    row_group_size: int = 5_000,
+) -> int:
+    """Write customers as Parquet, and return how many. The columns' types are said in `piriod_async.export.arrow`.
+
+    Args:
+        listing: A `CustomerListing`, or anything else that gives customers.
+        file: Where to. Under a path, the file appears when it is whole.
+        fields: Some of `FIELDS`, in the order wanted; all if None.
+        row_group_size: Customers of a row group, which is what is in memory at once.
+
+    Raises:
+        ExportError: There is no such field, or a column cannot hold a customer's value whole.
+        PiriodError: What the listing raises.
+        OSError: The file cannot be written.
+        ModuleNotFoundError: pyarrow (the extra `arrow`) is not installed.
+    """
+    from piriod_async.export.arrow import ArrowStream, ParquetFile  # noqa: PLC0415 (only those who use it need it)
+
+    stream, count = ArrowStream(fields), 0
+    async with aclosing(_batches(listing)) as batches:
+        with _opened(file) as opened, ParquetFile(opened, stream.schema, row_group_size) as parquet:
+            async for customers in batches:
+                await asyncio.to_thread(parquet.add, stream.batch(customers))
+                count += len(customers)
+    return count
+
+
+async def to_arrow(listing: AsyncIterable[Customer], *, fields: Iterable[str] | None = None) -> "pa.Table":
+    """Return customers as a `pyarrow.Table`. The columns' types are said in `piriod_async.export.arrow`.
+
+    Args:
+        listing: A `CustomerListing`, or anything else that gives customers.
+        fields: Some of `FIELDS`, in the order wanted; all if None.
+
+    Raises:
+        ExportError: There is no such field, or a column cannot hold a customer's value whole.
+        PiriodError: What the listing raises.
+        ModuleNotFoundError: pyarrow (the extra `arrow`) is not installed.
+    """
+    from piriod_async.export.arrow import ArrowStream  # noqa: PLC0415
+
+    stream = ArrowStream(fields)
+    async with aclosing(_batches(listing)) as batches:
+        return stream.table([stream.batch(customers) async for customers in batches])
+
+
+async def _write(listing: AsyncIterable[Customer], files: Iterable[tuple[Target, Encoder]]) -> int:
+    count = 0
+    async with aclosing(_batches(listing)) as batches:
+        with ExitStack() as stack:
+            opened = [(stack.enter_context(_opened(file)), encoder) for file, encoder in files]
+            for file, encoder in opened:
+                await asyncio.to_thread(file.write, encoder.start())
+            async for customers in batches:
+                for file, encoder in opened:
+                    await asyncio.to_thread(file.write, encoder.encode(customers))
+                count += len(customers)
+    return count
+
+
+async def _batches(listing: AsyncIterable[Customer]) -> AsyncGenerator[list[Customer], None]:
+    async with AsyncExitStack() as stack:
+        customers = aiter(listing)
+        if close := getattr(customers, "aclose", None):
+            stack.push_async_callback(close)
+        batch: list[Customer] = []
+        async for customer in customers:
+            batch.append(customer)
+            if len(batch) == BATCH:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+
+@contextmanager
+def _opened(file: Target) -> Iterator[BinaryIO]:
+    """Open a path beside itself, and rename it when all is well; give an open file as it is."""
+    if not isinstance(file, str | os.PathLike):
+        yield file
+        return
+    beside = Path(f"{os.fspath(file)}.tmp")
+    try:
+        with beside.open("wb") as opened:
+            yield opened
+        beside.replace(file)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
