@@ -1,5 +1,6 @@
 """Customers in files and tables, and back."""
 
+import asyncio
 import csv
 import errno
 import io
@@ -313,7 +314,7 @@ async def test_it_streams(write, tmp_path):
 
     async def watched():
         for number in range(1_000):
-            sizes.append(path.stat().st_size)
+            sizes.append((await asyncio.to_thread(path.stat)).st_size)
             yield evolve(BARE, id=f"cus_{number}")
 
     path = tmp_path / "a"

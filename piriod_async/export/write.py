@@ -2,8 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Iterator
-from contextlib import AsyncExitStack, ExitStack, aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
@@ -101,11 +101,12 @@ async def write_parquet(
     from piriod_async.export.arrow import ArrowStream, ParquetFile  # noqa: PLC0415 (only those who use it need it)
 
     stream, count = ArrowStream(fields), 0
-    async with aclosing(_batches(listing)) as batches:
-        with _opened(file) as opened, ParquetFile(opened, stream.schema, row_group_size) as parquet:
-            async for customers in batches:
-                await asyncio.to_thread(parquet.add, stream.batch(customers))
-                count += len(customers)
+    async with aclosing(_batches(listing)) as batches, _opened(file) as opened, AsyncExitStack() as stack:
+        parquet = await asyncio.to_thread(ParquetFile, opened, stream.schema, row_group_size)
+        stack.push_async_exit(lambda *error: asyncio.to_thread(parquet.__exit__, *error))
+        async for customers in batches:
+            await asyncio.to_thread(parquet.add, stream.batch(customers))
+            count += len(customers)
     return count
 
 
@@ -130,15 +131,14 @@ async def to_arrow(listing: AsyncIterable[Customer], *, fields: Iterable[str] | 
 
 async def _write(listing: AsyncIterable[Customer], files: Iterable[tuple[Target, Encoder]]) -> int:
     count = 0
-    async with aclosing(_batches(listing)) as batches:
-        with ExitStack() as stack:
-            opened = [(stack.enter_context(_opened(file)), encoder) for file, encoder in files]
+    async with aclosing(_batches(listing)) as batches, AsyncExitStack() as stack:
+        opened = [(await stack.enter_async_context(_opened(file)), encoder) for file, encoder in files]
+        for file, encoder in opened:
+            await asyncio.to_thread(file.write, encoder.start())
+        async for customers in batches:
             for file, encoder in opened:
-                await asyncio.to_thread(file.write, encoder.start())
-            async for customers in batches:
-                for file, encoder in opened:
-                    await asyncio.to_thread(file.write, encoder.encode(customers))
-                count += len(customers)
+                await asyncio.to_thread(file.write, encoder.encode(customers))
+            count += len(customers)
     return count
 
 
@@ -157,17 +157,19 @@ async def _batches(listing: AsyncIterable[Customer]) -> AsyncGenerator[list[Cust
             yield batch
 
 
-@contextmanager
-def _opened(file: Target) -> Iterator[BinaryIO]:
+@asynccontextmanager
+async def _opened(file: Target) -> AsyncIterator[BinaryIO]:
     """Open a path beside itself, and rename it when all is well; give an open file as it is."""
     if not isinstance(file, str | os.PathLike):
         yield file
         return
     beside = Path(f"{os.fspath(file)}.tmp")
+    opened = await asyncio.to_thread(beside.open, "wb")
     try:
-        with beside.open("wb") as opened:
-            yield opened
-        beside.replace(file)
+        yield opened
+        await asyncio.to_thread(opened.close)
+        await asyncio.to_thread(beside.replace, file)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        await asyncio.to_thread(opened.close)
+        await asyncio.to_thread(beside.unlink, missing_ok=True)
         raise

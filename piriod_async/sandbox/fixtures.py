@@ -19,6 +19,7 @@ class MakeSandbox(Protocol):
 
     async def __call__(self, customers: Any = 1_000, **options: Any) -> Sandbox:
         """Take what ``Sandbox`` takes."""
+        ...
 
 
 @pytest.fixture
