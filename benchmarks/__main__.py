@@ -1,0 +1,69 @@
+"""All of it: `python -m benchmarks`, or `--quick` for a look in under two minutes.
+
+Needs the extra `bench`, and for the database PostgreSQL (`apt-get install postgresql`). Writes `results.md`,
+`results.json` and the pictures.
+"""
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+from benchmarks import database, measure
+from benchmarks.pictures import draw
+from benchmarks.report import report
+
+HERE = Path(__file__).parent
+PACKAGES = (
+    *("aiohttp", "attrs", "msgspec", "tenacity", "httpx", "pydantic", "requests", "openapi-python-client"),
+    *("openapi-generator-cli", "django", "djangorestframework", "psycopg"),
+)
+FULL = measure.Scale(customers=20_000, rounds=11, delayed_rounds=5, slow_rounds=1, hold_rounds=5, import_rounds=7)
+QUICK = measure.Scale(customers=20_000, rounds=2, delayed_rounds=1, slow_rounds=0, hold_rounds=1, import_rounds=1)
+FULL_DATABASE = database.Scale(whole=(10_000, 100_000), sampled=1_000_000, ordinary=200, deep=5)
+QUICK_DATABASE = database.Scale(whole=(1_000, 5_000), sampled=50_000, ordinary=30, deep=2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few rounds, short lists")
+    parser.add_argument("--into", type=Path, default=HERE, metavar="FOLDER", help="where the results go")
+    options = parser.parse_args()
+    started, load = time.monotonic(), os.getloadavg()
+    missing = measure.prepare()
+    scale = QUICK if options.quick else FULL
+    results = {
+        "quick": options.quick,
+        "customers": scale.customers,
+        "versions": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "missing": missing | {"the vendor's Node SDK": "it is not on npm"},
+        "clients": measure.measure(scale, missing),
+        "database": database.measure(QUICK_DATABASE if options.quick else FULL_DATABASE),
+    }
+    results["machine"] = machine() | {
+        "load before, after": f"{load[0]:.2f}, {os.getloadavg()[0]:.2f}",
+        "minutes taken": f"{(time.monotonic() - started) / 60:.1f}",
+    }
+    options.into.mkdir(exist_ok=True)
+    (options.into / "results.json").write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    text = report(results)
+    (options.into / "results.md").write_text(text, encoding="utf-8")
+    draw(results, options.into)
+    print(text)
+
+
+def machine() -> dict[str, str]:
+    """What it ran on."""
+    cpus = [line for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if "model name" in line]
+    return {
+        "processor": f"{os.cpu_count()} × {cpus[0].partition(': ')[2] if cpus else platform.processor()}",
+        "system": platform.platform(),
+        "Python": platform.python_version(),
+    }
+
+
+if __name__ == "__main__":
+    main()
