@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import subprocess
 import time
 from pathlib import Path
 
@@ -21,10 +22,26 @@ PACKAGES = (
     *("aiohttp", "attrs", "msgspec", "tenacity", "httpx", "pydantic", "requests", "openapi-python-client"),
     *("openapi-generator-cli", "django", "djangorestframework", "psycopg"),
 )
-FULL = measure.Scale(customers=20_000, rounds=11, delayed_rounds=5, slow_rounds=1, hold_rounds=5, import_rounds=7)
-QUICK = measure.Scale(customers=20_000, rounds=2, delayed_rounds=1, slow_rounds=0, hold_rounds=1, import_rounds=1)
+FULL = measure.Scale(
+    customers=20_000,
+    rounds=11,
+    delayed_rounds=5,
+    slow_rounds=1,
+    hold_rounds=5,
+    import_rounds=7,
+    sampled=30,
+)
+QUICK = measure.Scale(
+    customers=10_000,
+    rounds=2,
+    delayed_rounds=1,
+    slow_rounds=0,
+    hold_rounds=1,
+    import_rounds=1,
+    sampled=4,
+)
 FULL_DATABASE = database.Scale(whole=(10_000, 100_000), sampled=1_000_000, ordinary=200, deep=5)
-QUICK_DATABASE = database.Scale(whole=(1_000, 5_000), sampled=50_000, ordinary=30, deep=2)
+QUICK_DATABASE = database.Scale(whole=(1_000, 4_000), sampled=40_000, ordinary=20, deep=2)
 
 
 def main() -> None:
@@ -59,10 +76,17 @@ def machine() -> dict[str, str]:
     """What it ran on."""
     cpus = [line for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if "model name" in line]
     return {
-        "processor": f"{os.cpu_count()} × {cpus[0].partition(': ')[2] if cpus else platform.processor()}",
+        "processor": f"{os.cpu_count()} of {cpus[0].partition(': ')[2] if cpus else platform.processor()}",
         "system": platform.platform(),
         "Python": platform.python_version(),
+        "commit": commit(),
     }
+
+
+def commit() -> str:
+    """What was measured."""
+    done = subprocess.run(["git", "describe", "--always"], capture_output=True, text=True, check=False, cwd=HERE)
+    return done.stdout.strip() or "unknown"
 
 
 if __name__ == "__main__":

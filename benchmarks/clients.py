@@ -1,6 +1,6 @@
 """The clients by name, each in a process of its own that reads jobs from standard input and answers with figures.
 
-    python -m benchmarks.clients ours
+python -m benchmarks.clients ours
 """
 
 import asyncio
@@ -16,12 +16,15 @@ import msgspec
 from benchmarks.generate import GENERATED
 from benchmarks.target import Client, Target
 
+OURS = "ours"
+FLOOR = "aiohttp + msgspec (the floor)"
+WINDOW = "plain bounded window"
 # name in the tables: module, function, the generated package it needs
 CLIENTS: dict[str, tuple[str, str, str | None]] = {
-    "ours": ("ours", "ours", None),
-    "aiohttp + msgspec (the floor)": ("ours", "aiohttp_msgspec", None),
+    OURS: ("ours", "ours", None),
+    FLOOR: ("ours", "aiohttp_msgspec", None),
     "aiohttp, bytes only": ("ours", "aiohttp_bytes", None),
-    "plain bounded window": ("ours", "plain_window", None),
+    WINDOW: ("ours", "plain_window", None),
     "httpx + pydantic": ("peers", "httpx_pydantic", None),
     "openapi-python-client": ("peers", "python_client", "python_client"),
     "openapi-generator, asyncio": ("peers", "generator_client", "generator_client"),
@@ -33,10 +36,11 @@ CLIENTS: dict[str, tuple[str, str, str | None]] = {
 
 
 class Job(msgspec.Struct):
-    """What to read, and whether to watch the event loop meanwhile."""
+    """What to read, whether to watch the event loop meanwhile, and whether garbage is collected."""
 
     target: Target
     watch: bool = False
+    collect: bool = True
 
 
 class Figures(msgspec.Struct):
@@ -59,6 +63,7 @@ def load(name: str) -> Client:
 def run(client: Client, job: Job) -> Figures:
     """Crawl once, on a loop of its own."""
     gc.collect()
+    (gc.enable if job.collect else gc.disable)()
     wall, cpu = time.perf_counter(), time.process_time()
     if job.watch:
         from benchmarks.hold import watched  # noqa: PLC0415

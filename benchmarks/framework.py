@@ -1,6 +1,6 @@
 """The endpoint as its authors most likely wrote it (`tests/reference`), on the database of `REFERENCE_DATABASE`.
 
-    python -m benchmarks.framework
+python -m benchmarks.framework
 """
 
 import sys

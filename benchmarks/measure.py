@@ -11,14 +11,12 @@ from typing import Any, TypeAlias
 
 from attrs import frozen
 
-from benchmarks.clients import CLIENTS
+from benchmarks import samples
+from benchmarks.clients import CLIENTS, FLOOR, OURS, WINDOW
 from benchmarks.generate import GENERATED, generate
 from benchmarks.processes import ClientProcess, ServerProcess
 from benchmarks.target import PAGE_SIZE, Target
 
-OURS = "ours"
-FLOOR = "aiohttp + msgspec (the floor)"
-WINDOW = "plain bounded window"
 DELAYS = {"0": "", "50 ms": "_50_50", "20 to 200 ms": "_20_200"}
 FEW, MANY = 20_000, 200_000  # customers held against each other for memory
 IMPORTS = {
@@ -45,6 +43,7 @@ class Scale:
         slow_rounds: Of crawls with one, one page after the other.
         hold_rounds: With the event loop watched.
         import_rounds: Of imports.
+        sampled: Crawls of ours and of the floor, under a sampling profiler.
     """
 
     customers: int
@@ -53,6 +52,7 @@ class Scale:
     slow_rounds: int
     hold_rounds: int
     import_rounds: int
+    sampled: int
 
 
 def prepare() -> dict[str, str]:
@@ -81,6 +81,7 @@ def measure(scale: Scale, missing: Iterable[str]) -> dict[str, Any]:
             "memory": memory(server, [OURS, WINDOW]),
             "hold": hold(target, [OURS, FLOOR, WINDOW], scale.hold_rounds),
             "imports": imports(scale.import_rounds, missing),
+            "profile": samples.measure(target, server, scale.hold_rounds, scale.sampled),
         }
 
 
@@ -144,20 +145,18 @@ def imports(rounds: int, missing: Iterable[str]) -> dict[str, list[float]]:
 
 
 def middle(rounds: Sequence[Mapping[str, Any]], key: str) -> float:
-    return median(each[key] for each in rounds)
+    return median(float(each[key]) for each in rounds)
 
 
-def ratio(
-    these: Sequence[Mapping[str, Any]], those: Sequence[Mapping[str, Any]], key: str = "cpu"
-) -> float:
+def ratio(these: Sequence[Mapping[str, Any]], those: Sequence[Mapping[str, Any]], key: str = "cpu") -> float:
     """The median of the ratios, round by round: what slows a round slows both."""
-    return median(this[key] / that[key] for this, that in zip(these, those, strict=True))
+    return median(float(this[key] / that[key]) for this, that in zip(these, those, strict=True))
 
 
 def above_floor(rounds: Rounds, name: str = OURS) -> float:
     """CPU µs that one request of a client costs more than one of the floor's."""
     return median(
-        1e6 * (each["cpu"] / each["requests"] - floor["cpu"] / floor["requests"])
+        1e6 * float(each["cpu"] / each["requests"] - floor["cpu"] / floor["requests"])
         for each, floor in zip(rounds[name], rounds[FLOOR], strict=True)
     )
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from importlib import import_module
 from math import ceil
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import httpx
 import requests
@@ -144,7 +144,7 @@ class PythonClient:
         )
         self._workspace = target.workspace
 
-    async def __aenter__(self) -> "PythonClient":
+    async def __aenter__(self) -> Self:
         await self._client.__aenter__()
         return self
 
@@ -170,7 +170,7 @@ class GeneratorClient:
         self._api = module.BillingApi(self._client)
         self._workspace = target.workspace
 
-    async def __aenter__(self) -> "GeneratorClient":
+    async def __aenter__(self) -> Self:
         await self._client.__aenter__()
         return self
 

@@ -6,18 +6,20 @@ from typing import Any
 
 import matplotlib as mpl
 
-from benchmarks.measure import OURS, middle
+from benchmarks.clients import OURS
+from benchmarks.measure import middle
 
 mpl.use("svg")
-from matplotlib import pyplot
+from matplotlib import pyplot as plt
 
 OUR_BLUE, GREY = "#2563eb", "#9ca3af"
-STYLE = {"svg.fonttype": "none", "svg.hashsalt": "piriod-async", "font.size": 9, "axes.spines.top": False,
+STYLE: Any = {"svg.fonttype": "none", "svg.hashsalt": "piriod-async", "font.size": 9, "axes.spines.top": False,
          "axes.spines.right": False}  # fmt: skip
 
 
 def draw(results: Mapping[str, Any], folder: Path) -> None:
-    with mpl.rc_context(STYLE):
+    with mpl.rc_context():
+        mpl.rcParams.update(STYLE)
         _cpu(results, folder / "cpu.svg")
         _speed(results, folder / "speed.svg")
         if "sizes" in results["database"]:
@@ -25,9 +27,11 @@ def draw(results: Mapping[str, Any], folder: Path) -> None:
 
 
 def _bars(values: Mapping[str, float], title: str, path: Path, form: str) -> None:
-    figure, axes = pyplot.subplots(figsize=(7, 0.3 * len(values) + 0.7))
+    figure, axes = plt.subplots(figsize=(7, 0.3 * len(values) + 0.7))
     names = list(values)[::-1]
-    bars = axes.barh(names, [values[name] for name in names], color=[OUR_BLUE if name == OURS else GREY for name in names])
+    bars = axes.barh(
+        names, [values[name] for name in names], color=[OUR_BLUE if name == OURS else GREY for name in names]
+    )
     axes.bar_label(bars, fmt=form, padding=3)
     axes.set_title(title, loc="left")
     axes.set_xticks([])
@@ -49,7 +53,7 @@ def _speed(results: Mapping[str, Any], path: Path) -> None:
 
 
 def _growth(sizes: Mapping[str, Any], path: Path) -> None:
-    figure, axes = pyplot.subplots(figsize=(7, 3))
+    figure, axes = plt.subplots(figsize=(7, 3))
     for crawl, colour in (("plain", GREY), ("ours", OUR_BLUE)):
         known = [(int(size), figures[crawl]) for size, figures in sizes.items()]
         axes.plot(*zip(*((size, each["computed"]) for size, each in known), strict=True), "o-", color=colour)
@@ -62,4 +66,4 @@ def _growth(sizes: Mapping[str, Any], path: Path) -> None:
 
 def _save(figure: Any, path: Path) -> None:
     figure.savefig(path, bbox_inches="tight", metadata={"Date": None})
-    pyplot.close(figure)
+    plt.close(figure)

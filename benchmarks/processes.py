@@ -3,7 +3,7 @@
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from os import environ
 from pathlib import Path
 from typing import Any, Self
@@ -18,10 +18,10 @@ ROOT = Path(__file__).parent.parent
 
 
 class Process:
-    """A module of ours, run by itself; standard input and output are ours."""
+    """A module of ours, run by itself, or beneath another command; standard input and output are ours."""
 
-    def __init__(self, module: str, *arguments: str, **environment: str) -> None:
-        command = [sys.executable, "-m", f"benchmarks.{module}", *arguments]
+    def __init__(self, module: str, *arguments: str, beneath: Sequence[str] = (), **environment: str) -> None:
+        command = [*beneath, sys.executable, "-m", f"benchmarks.{module}", *arguments]
         self._process = subprocess.Popen(
             command, cwd=ROOT, env=environ | environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -33,9 +33,10 @@ class Process:
         if line:
             self._process.stdin.write(line + b"\n")
             self._process.stdin.flush()
-        answer = self._process.stdout.readline()
+        while (answer := self._process.stdout.readline()).startswith((b"py-spy>", b"\n")):
+            pass
         if not answer:
-            raise RuntimeError(f"{self._process.args} ended with {self._process.wait()}")
+            raise RuntimeError(f"{self._process.args!r} ended with {self._process.wait()}")
         return answer
 
     def __enter__(self) -> Self:
@@ -61,12 +62,12 @@ class ServerProcess(Process):
 class ClientProcess(Process):
     """One of the clients."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__("clients", name)
+    def __init__(self, name: str, beneath: Sequence[str] = ()) -> None:
+        super().__init__("clients", name, beneath=beneath)
         self._decoder = msgspec.json.Decoder(Figures)
 
-    def crawl(self, target: Target, *, watch: bool = False) -> Figures:
-        return self._decoder.decode(self.ask(msgspec.json.encode(Job(target, watch))))
+    def crawl(self, target: Target, *, watch: bool = False, collect: bool = True) -> Figures:
+        return self._decoder.decode(self.ask(msgspec.json.encode(Job(target, watch, collect))))
 
 
 def get(url: str, headers: Mapping[str, str] | None = None) -> bytes:

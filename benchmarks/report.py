@@ -1,10 +1,14 @@
 """The figures as Markdown: a table for each question, and one of the targets."""
+# ruff: noqa: RUF001  (the sign means times)
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from math import log
 from typing import Any
 
-from benchmarks.database import DEPTHS, cost, exponent
-from benchmarks.measure import FEW, FLOOR, MANY, OURS, above_floor, ideal_trips, middle, ratio
+from benchmarks import samples
+from benchmarks.clients import FLOOR, OURS
+from benchmarks.database import DEPTHS, growth
+from benchmarks.measure import FEW, MANY, above_floor, ideal_trips, middle, ratio
 from benchmarks.targets import ratio_within, verdicts
 
 
@@ -53,12 +57,12 @@ def _clients(results: Mapping[str, Any]) -> Iterator[str]:
             for name, rounds in still.items()
         ),
     )
-    yield "## Customers per second\n\nWith this delay of each answer; the other clients' rounds are in `results.json`.\n"
+    yield "## Customers per second\n\nWith this delay of each answer.\n"
     delays = clients["delays"]
     yield from table(
         ["client", *delays],
         (
-            [name, *(f"{customers / middle(delays[delay][name], 'wall'):,.0f}" if delays[delay].get(name) else "–"
+            [name, *(f"{customers / middle(delays[delay][name], 'wall'):,.0f}" if delays[delay].get(name) else ""
                      for delay in delays)]
             for name in still
         ),
@@ -76,8 +80,8 @@ def _clients(results: Mapping[str, Any]) -> Iterator[str]:
                 name,
                 f"{middle(constant[name], 'wall'):.2f}",
                 f"{middle(constant[name], 'wall') / 0.05:.1f}",
-                f"{middle(varied[name], 'wall'):.2f}" if varied.get(name) else "–",
-                f"{8 * ratio_within(varied[name], 'wall', 'delay'):.2f}" if varied.get(name) else "–",
+                f"{middle(varied[name], 'wall'):.2f}" if varied.get(name) else "",
+                f"{8 * ratio_within(varied[name], 'wall', 'delay'):.2f}" if varied.get(name) else "",
             ]
             for name in still
             if constant.get(name)
@@ -99,14 +103,39 @@ def _clients(results: Mapping[str, Any]) -> Iterator[str]:
     yield from table(
         ["client", *columns, "p99 × decoding"],
         (
-            [name, *(f"{middle(each, column):.0f}" for column in columns), f"{ratio_within(each, 'p99', 'decoding'):.2f}"]
+            [
+                name,
+                *(f"{middle(each, column):.0f}" for column in columns),
+                f"{ratio_within(each, 'p99', 'decoding'):.2f}",
+            ]
             for name, each in clients["hold"].items()
         ),
     )
+    yield from _profile(clients["profile"])
     yield "## Import\n\nCPU milliseconds in a fresh interpreter.\n"
     yield from table(
         ["import", "ms"], ([name, f"{sorted(each)[len(each) // 2]:.0f}"] for name, each in clients["imports"].items())
     )
+
+
+def _profile(profile: Mapping[str, Any]) -> Iterator[str]:
+    yield "## What ours spends above the floor\n"
+    if "skipped" in profile:
+        yield f"Skipped: {profile['skipped']}\n"
+        return
+    yield (
+        f"CPU µs of one request: {profile[OURS]['all']:.0f} of ours, {profile[FLOOR]['all']:.0f} of the floor. Sampled "
+        "by py-spy with the garbage collector off; what that costs is the difference to crawls with it on. Much of "
+        "`window.py` is freeing the page that was consumed, which the floor does where it decodes.\n"
+    )
+    rooms = samples.rooms(profile)
+    yield from table(
+        ["where", "ours", "the floor", "difference"],
+        ([room, f"{ours:.0f}", f"{floor:.0f}", f"{ours - floor:.0f}"] for room, (ours, floor) in rooms.items()),
+    )
+    mine = {name: cost for name, cost in profile[OURS]["functions"].items() if "piriod_async/" in name}
+    yield "Our own functions, the dearest first, without what they call:\n"
+    yield from table(["function", "µs"], ([f"`{name}`", f"{cost:.0f}"] for name, cost in list(mine.items())[:20]))
 
 
 def _database(database: Mapping[str, Any]) -> Iterator[str]:
@@ -117,8 +146,8 @@ def _database(database: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"`tests/reference` on {database['version']}, an index on (workspace, test_mode, created); planning and "
         "execution by `pg_stat_statements`. Ordinary is a request of ours that counts and skips within a part of the "
-        "list, wide one that does so beyond. *Computed* sums are all wide requests and a sample of the ordinary; of the "
-        "plain crawl, samples at four depths with straight lines between.\n"
+        "list, wide one that does so beyond. *Computed* sums are all wide requests and a sample of the ordinary; of "
+        "the plain crawl, samples at four depths with straight lines between.\n"
     )
     sizes = {int(size): figures for size, figures in database["sizes"].items()}
     yield from table(
@@ -150,24 +179,31 @@ def _database(database: Mapping[str, Any]) -> Iterator[str]:
         ),
     )
     small, middling, large = sorted(sizes)
-    yield "The power of the list's size that a whole crawl's cost grows with (1 is in proportion, 2 is the square):\n"
+    yield (
+        "The power of the list's size that a whole crawl's cost grows with (1 is in proportion, 2 is the square), by "
+        "the computed sums:\n"
+    )
     yield from table(
         ["crawl", f"{small:,} to {middling:,}", f"{middling:,} to {large:,}"],
         (
             [
                 crawl,
-                f"{exponent(sizes[small][crawl], sizes[middling][crawl], middling / small):.2f}",
-                f"{exponent(sizes[middling][crawl], sizes[large][crawl], large / middling):.2f}",
+                _power(sizes[small][crawl], sizes[middling][crawl], middling / small),
+                _power(sizes[middling][crawl], sizes[large][crawl], large / middling),
             ]
             for crawl in ("ours", "plain")
         ),
     )
-    times = cost(sizes[large]["plain"]) / cost(sizes[large]["ours"])
+    times = growth(sizes[large]["ours"], sizes[large]["plain"])
     yield f"At {large:,} customers the plain crawl costs the database {times:.0f} times what ours does (computed).\n"
 
 
+def _power(small: Mapping[str, Any], large: Mapping[str, Any], times: float) -> str:
+    return f"{log(growth(small, large), times):.2f}"
+
+
 def _measured(crawl: Mapping[str, Any]) -> str:
-    return f"{crawl['measured']:.2f} s" if "measured" in crawl else "–"
+    return f"{crawl['measured']:.2f} s" if "measured" in crawl else ""
 
 
 def _targets(results: Mapping[str, Any]) -> Iterator[str]:
@@ -175,9 +211,12 @@ def _targets(results: Mapping[str, Any]) -> Iterator[str]:
     yield from table(
         ["target", "measured", "at most", "met"],
         (
-            [each.target, f"{each.measured:.3g} {each.unit}", f"{each.limit:.3g} {each.unit}", "yes" if each.met else "**no**"]
+            [
+                each.target,
+                each.shown(each.measured),
+                each.shown(each.limit),
+                "yes" if each.met else "**no**",
+            ]
             for each in verdicts(results)
         ),
     )
-
-
