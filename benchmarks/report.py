@@ -33,7 +33,8 @@ def _head(results: Mapping[str, Any]) -> Iterator[str]:
         "machine is busy with other people's work as well: CPU time (of the client's process, user and system) is what "
         "to go by, wall times only beside another of the same run. Ratios are the median of the rounds' ratios.\n"
     )
-    yield from table(["machine", ""], results["machine"].items())
+    took = results["took database"] | results["took clients"]
+    yield from table(["machine", ""], (results["machine"] | took).items())
     yield " · ".join(f"{name} {version}" for name, version in results["versions"].items()) + "\n"
     for name, reason in results["missing"].items():
         yield f"Without {name}: {reason}\n"
