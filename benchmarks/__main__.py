@@ -40,10 +40,10 @@ QUICK = measure.Scale(
     slow_rounds=0,
     hold_rounds=1,
     import_rounds=1,
-    sampled=4,
+    sampled=2,
 )
 FULL_DATABASE = database.Scale(whole=(10_000, 100_000), sampled=1_000_000, ordinary=200, deep=5)
-QUICK_DATABASE = database.Scale(whole=(1_000, 4_000), sampled=40_000, ordinary=20, deep=2)
+QUICK_DATABASE = database.Scale(whole=(1_000, 4_000), sampled=40_000, ordinary=10, deep=1)
 
 
 def main() -> None:
