@@ -1,7 +1,9 @@
 """Configures Django. Import this module before any other of the package."""
 
 import atexit
+import json
 import logging
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -11,6 +13,16 @@ from django.conf import settings
 
 FOLDER = Path(tempfile.mkdtemp(prefix="reference-"))
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
+SQLITE = {
+    "ENGINE": "django.db.backends.sqlite3",
+    "NAME": FOLDER / "reference.sqlite3",
+    "OPTIONS": {
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
+        "transaction_mode": "IMMEDIATE",  # a writer waits its turn (timeout) instead of failing half-way
+        "timeout": 20,
+    },
+}
+GIVEN = os.environ.get("REFERENCE_DATABASE")  # another database, as Django's own dictionary in JSON
 
 settings.configure(
     DEBUG=False,
@@ -27,17 +39,7 @@ settings.configure(
         "django_filters",
         "tests.reference",
     ],
-    DATABASES={
-        "default": {
-            "ENGINE": "django.db.backends.sqlite3",
-            "NAME": FOLDER / "reference.sqlite3",
-            "OPTIONS": {
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
-                "transaction_mode": "IMMEDIATE",  # a writer waits its turn (timeout) instead of failing half-way
-                "timeout": 20,
-            },
-        },
-    },
+    DATABASES={"default": json.loads(GIVEN) if GIVEN else SQLITE},
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     TIME_ZONE="America/Santiago",
     USE_TZ=True,

@@ -1,0 +1,1 @@
+"""What a crawl costs, beside its peers: `python -m benchmarks`."""
