@@ -151,7 +151,7 @@ class Crawl:
     async def _stretch(self, left: _Anchor, right: _Anchor | None, expected: int = 0) -> Result[Page]:
         """Read on from the last of one anchor, towards the first of the next; in parts, where many are expected."""
         mark = Mark(self.mark.descending)
-        mark.fresh(await left.wait())
+        mark.move(await left.wait())
         if mark.created is None and not left.onwards:
             return Result([])  # it was past the end: the stretch before it reaches further
         while right and not await right.wait():
@@ -174,7 +174,9 @@ class Crawl:
     async def _follow(self, page: Page, mark: Mark, right: _Anchor | None, span: Span, ends: int = 0) -> Result[Page]:
         """Decide, by the first page of a span, what is left to read of it."""
         rows, at = page.customers, mark.created
-        whole, fresh = page.count <= len(rows), mark.fresh(rows)
+        whole, fresh = page.count <= len(rows), mark.leads_on(rows)
+        if fresh:
+            mark.move(rows)
         ends = ends + 1 if whole and not right else 0
         met = ends == CHASES or (right and any(row.id == right.rows[0].id for row in rows))
         if not rows or (whole and (met or not fresh)):
@@ -288,12 +290,12 @@ def _sorted(page: Page, *, descending: bool) -> Page:
 
 def _check(page: Page, span: Span, *, descending: bool) -> None:
     """Refuse a response that shows that the server ignored what it was asked."""
-    previous: datetime | None = None
+    previous, gte, lte = None, span.gte, span.lte
     for customer in page.customers:
         created = created_of(customer)
         if previous and (created > previous if descending else created < previous):
             ignored = "order by `created`"
-        elif (span.gte and upper(created) < span.gte) or (span.lte and lower(created) > span.lte):
+        elif (gte and created < gte and upper(created) < gte) or (lte and created > lte and lower(created) > lte):
             ignored = "heed bounds of `created`"
         else:
             previous = created

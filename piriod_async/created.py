@@ -1,7 +1,8 @@
 """Time as the crawl goes by it: how `created` is printed, ranges of it, and how far along it a reading is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import dropwhile, takewhile
 
 from attrs import define, field, frozen
 
@@ -59,18 +60,27 @@ class Mark:
     ids: set[str] = field(factory=set)
 
     def fresh(self, customers: Iterable[Customer]) -> tuple[Customer, ...]:
-        """Return the customers that are past the mark, and move it past them."""
-        fresh = []
-        for customer in customers:
-            created = created_of(customer)
-            if self.created is None or (created < self.created if self.descending else created > self.created):
-                self.created, self.ids = created, {customer.id}
-            elif created == self.created and customer.id not in self.ids:
-                self.ids.add(customer.id)
-            else:
-                continue
-            fresh.append(customer)
-        return tuple(fresh)
+        """Return the customers that are past the mark, each once, and move it past them. They must be in order."""
+        rest = dropwhile(lambda customer: self.passed(created_of(customer)), customers)
+        by_id = {each.id: each for each in rest if each.created != self.created or each.id not in self.ids}
+        fresh = tuple(by_id.values())
+        self.move(fresh)
+        return fresh
+
+    def leads_on(self, customers: Sequence[Customer]) -> bool:
+        """Return whether one of the customers, which are in order, is past the mark."""
+        return any(
+            each.id not in self.ids if (created := created_of(each)) == self.created else not self.passed(created)
+            for each in reversed(customers)
+        )
+
+    def move(self, customers: Sequence[Customer]) -> None:
+        """Move past customers that are in order, the last of them not before the mark."""
+        if not customers:
+            return
+        last = created_of(customers[-1])
+        ids = {customer.id for customer in takewhile(lambda each: each.created == last, reversed(customers))}
+        self.created, self.ids = last, ids | self.ids if last == self.created else ids
 
     def copy(self) -> "Mark":
         """Return a mark at the same place, that moves on its own."""

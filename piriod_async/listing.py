@@ -32,7 +32,7 @@ class _Run:
     def turn(self, page: tuple[Customer, ...]) -> None:
         """Go on to the next page, the one before being done with."""
         if self.mark:
-            self.mark.fresh(self.page)
+            self.mark.move(self.page)
         self.before += len(self.page)
         self.page, self.taken = page, 0
 
@@ -136,7 +136,7 @@ class CustomerListing(Leavable):
         if not run.mark or not all(customer.created for customer in run.page):  # a list of one page may do without
             return None
         mark = run.mark.copy()
-        mark.fresh(run.page[: run.taken])
+        mark.move(run.page[: run.taken])
         if mark.created is None:
             return None
         return Checkpoint(

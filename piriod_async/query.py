@@ -187,15 +187,18 @@ class CustomerQuery:
         Raises:
             FilterIgnoredError: One does not match.
         """
+        if not self._checks:
+            return
         expected = {name: _plain(value) for name in _CHECKED_TEXTS if (value := getattr(self, name)) is not None}
+        gte, lte = self.created__gte, self.created__lte
         for customer in customers:
             country = customer.country.id if customer.country else ""
             if self.country and country.casefold() != self.country.casefold():
                 raise self._ignored("country", customer, country)
             created = customer.created
-            if created and self.created__gte and upper(created) < self.created__gte:
+            if created and gte and created < gte and upper(created) < gte:
                 raise self._ignored("created__gte", customer, created)
-            if created and self.created__lte and lower(created) > self.created__lte:
+            if created and lte and created > lte and lower(created) > lte:
                 raise self._ignored("created__lte", customer, created)
             for name, text in expected.items():
                 value = getattr(customer, name)
@@ -210,6 +213,12 @@ class CustomerQuery:
                 )
                 if not found and "__" not in key:  # a path, or a lookup, is the server's own affair
                     raise self._ignored(f"metadata__{key}", customer, value)
+
+    @property
+    def _checks(self) -> bool:
+        """Whether there is a filter that a customer can be held against."""
+        checked = (*_CHECKED_TEXTS, "country", "created__gte", "created__lte", "metadata")
+        return any(getattr(self, name) is not None for name in checked)
 
     def _ignored(self, name: str, customer: Customer, value: object) -> FilterIgnoredError:
         return FilterIgnoredError(

@@ -70,17 +70,19 @@ class _Line(Generic[T]):
                 if index == len(self.places):
                     return
             place = self.places[index]
+            index += 1
+            if place.spread:
+                continue
             if place.task is None and not (unknown and place.slot.wide):
                 place.task = asyncio.create_task(place.slot.run())
                 place.task.add_done_callback(self.advance)
             result = place.result
             if result is None:
                 unknown |= place.slot.wide
-            elif not (place.spread or unknown):
+            elif not unknown:
                 place.spread = True
-                for offset, slot in enumerate(result.then, 1):
+                for offset, slot in enumerate(result.then):
                     self.places.insert(index + offset, _Place(slot))
-            index += 1
 
     async def close(self) -> None:
         running = [place.task for place in self.places if place.task]
