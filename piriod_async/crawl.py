@@ -46,7 +46,7 @@ from attrs import define, evolve, field
 
 from piriod_async.created import Mark, Span, created_of, lower, upper
 from piriod_async.errors import IncompleteListError, NotFoundError
-from piriod_async.models import Customer, Page
+from piriod_async.outline import Outline, Row
 from piriod_async.query import SMALLEST_RANGE_PAGE
 from piriod_async.window import Result, Slot, cancel, in_order
 
@@ -72,26 +72,26 @@ class _Anchor:
     """
 
     beyond: "_Anchor | None" = None
-    rows: Sequence[Customer] = ()
+    rows: Sequence[Row] = ()
     onwards: Span | None = None
     ends: int = 0
     error: Exception | None = None
     known: asyncio.Event = field(factory=asyncio.Event)
 
     @classmethod
-    def at(cls, rows: Sequence[Customer], *, onwards: Span | None = None, ends: int = 0) -> "_Anchor":
+    def at(cls, rows: Sequence[Row], *, onwards: Span | None = None, ends: int = 0) -> "_Anchor":
         anchor = cls(rows=rows, onwards=onwards, ends=ends)
         anchor.known.set()
         return anchor
 
-    async def wait(self) -> Sequence[Customer]:
+    async def wait(self) -> Sequence[Row]:
         await self.known.wait()
         if self.error:
             raise self.error
         return self.rows
 
 
-Fetch: TypeAlias = Callable[[int, int, Span], Awaitable[Page]]
+Fetch: TypeAlias = Callable[[int, int, Span], Awaitable[Outline]]
 """Asks for the page of a number and a size, of the customers created in a span, in the crawl's order."""
 
 
@@ -114,10 +114,10 @@ class Crawl:
     mark: Mark
     _count: int = field(default=0, init=False)
     _requests_left: float = field(default=math.inf, init=False)
-    _instants: dict[datetime, asyncio.Task[list[Page]]] = field(factory=dict, init=False)
+    _instants: dict[datetime, asyncio.Task[list[Outline]]] = field(factory=dict, init=False)
 
-    async def pages(self) -> AsyncGenerator[Page, None]:
-        """Yield the responses in order, each with the customers that it adds.
+    async def pages(self) -> AsyncGenerator[Outline, None]:
+        """Yield the responses in order, each with the rows that it adds.
 
         Raises:
             IncompleteListError: The list cannot be read whole: it grows faster than it is read, or the server does not
@@ -125,30 +125,30 @@ class Crawl:
         """
         span = self.span & self.mark.onwards()
         first = await self.fetch(1, self.page_size, span)
-        if first.count <= len(first.customers) and self.mark.created is None:
+        if first.count <= len(first.rows) and self.mark.created is None:
             yield _sorted(first, descending=self.mark.descending)
             return
         _check(first, span, descending=self.mark.descending)
         self._count = first.count
         if first.count > self.page_size:  # the server gives no more than this
-            self.page_size = len(first.customers) or self.page_size
+            self.page_size = len(first.rows) or self.page_size
         self._requests_left = 3 * math.ceil(first.count / self.page_size) + 99
         top = partial(self._follow, first, Mark(self.mark.descending), None, span)
         try:
             async with aclosing(in_order([Slot(top)], self.ahead)) as pages:
                 async for page in pages:
-                    if (added := self._add(page)).customers:
+                    if (added := self._add(page)).rows:
                         yield added
         finally:
             await cancel(self._instants.values())
 
-    def _add(self, page: Page) -> Page:
+    def _add(self, page: Outline) -> Outline:
         for created in [created for created, task in self._instants.items() if task.done()]:
             if self.mark.passed(created):
                 del self._instants[created]
-        return evolve(page, customers=self.mark.fresh(page.customers), count=self._count)
+        return evolve(page, rows=self.mark.fresh(page.rows), count=self._count)
 
-    async def _stretch(self, left: _Anchor, right: _Anchor | None, expected: int = 0) -> Result[Page]:
+    async def _stretch(self, left: _Anchor, right: _Anchor | None, expected: int = 0) -> Result[Outline]:
         """Read on from the last of one anchor, towards the first of the next; in parts, where many are expected."""
         mark = Mark(self.mark.descending)
         mark.move(await left.wait())
@@ -171,9 +171,11 @@ class Crawl:
         self._spend()
         return await self._follow(await self._ask(1, self.page_size, span), mark, right, span, left.ends)
 
-    async def _follow(self, page: Page, mark: Mark, right: _Anchor | None, span: Span, ends: int = 0) -> Result[Page]:
+    async def _follow(
+        self, page: Outline, mark: Mark, right: _Anchor | None, span: Span, ends: int = 0
+    ) -> Result[Outline]:
         """Decide, by the first page of a span, what is left to read of it."""
-        rows, at = page.customers, mark.created
+        rows, at = page.rows, mark.created
         whole, fresh = page.count <= len(rows), mark.leads_on(rows)
         if fresh:
             mark.move(rows)
@@ -185,7 +187,7 @@ class Crawl:
             return await self._instant(mark.created, right)
         return Result([page], self._plan(_Anchor.at(rows, ends=ends), len(rows), page.count, right, span))
 
-    def _plan(self, left: _Anchor, had: int, count: int, right: _Anchor | None, span: Span) -> list[Slot[Page]]:
+    def _plan(self, left: _Anchor, had: int, count: int, right: _Anchor | None, span: Span) -> list[Slot[Outline]]:
         """Cut a span into anchors by number, and stretches between them.
 
         Args:
@@ -206,7 +208,7 @@ class Crawl:
         elif pays:
             numbers = range((size + had) // size + 1, math.ceil(count / size) + (right is None), 2)
         edges = [0, *(number * size for number in numbers), count]
-        slots: list[Slot[Page]] = []
+        slots: list[Slot[Outline]] = []
         for number, (start, end) in zip([*numbers, None], pairwise(edges), strict=True):
             anchor = _Anchor(beyond=right) if number else right
             slots.append(Slot(partial(self._stretch, left, anchor, end - start if wide else 0), wide))
@@ -215,12 +217,12 @@ class Crawl:
                 left = anchor
         return slots
 
-    async def _anchor(self, anchor: _Anchor, number: int, size: int, span: Span) -> Result[Page]:
+    async def _anchor(self, anchor: _Anchor, number: int, size: int, span: Span) -> Result[Outline]:
         try:
             self._spend()
             result = await self._numbered(number, size, span)
             for page in result.items:
-                anchor.rows = page.customers
+                anchor.rows = page.rows
         except Exception as error:
             anchor.error = error
             raise
@@ -228,19 +230,19 @@ class Crawl:
             anchor.known.set()
         return result
 
-    async def _instant(self, created: datetime, right: _Anchor | None) -> Result[Page]:
+    async def _instant(self, created: datetime, right: _Anchor | None) -> Result[Outline]:
         """Read an instant that holds more than a page, once for all stretches that meet it, and go on after it."""
         if created not in self._instants:
             self._instants[created] = asyncio.create_task(self._read_instant(created))
         pages = await asyncio.shield(self._instants[created])
         left = _Anchor.at(
-            [customer for page in pages for customer in page.customers],
+            [row for page in pages for row in page.rows],
             onwards=Span(lte=lower(created)) if self.mark.descending else Span(gte=upper(created)),
         )
         done = right and right.rows[0].created == created
         return Result(pages, [] if done else [Slot(partial(self._stretch, left, right))])
 
-    async def _read_instant(self, created: datetime) -> list[Page]:
+    async def _read_instant(self, created: datetime) -> list[Outline]:
         """Read one instant: in one response, or by number until two passes agree, for ties may come in any order."""
         span = self.span & Span(lower(created), upper(created))
         before: set[str] | None = None
@@ -249,13 +251,13 @@ class Crawl:
             size = max(self.page_size - less, 1) if count > self.page_size else self.page_size
             first = await self._ask(1, size, span)
             count = first.count
-            if count <= len(first.customers):
+            if count <= len(first.rows):
                 return [first]  # one response, of one moment, with nothing cut off
-            numbers = range(2, math.ceil(count / (len(first.customers) or size)) + 1)  # it may give fewer than asked
+            numbers = range(2, math.ceil(count / (len(first.rows) or size)) + 1)  # it may give fewer than asked
             slots = (Slot(partial(self._numbered, number, size, span)) for number in numbers)
             async with aclosing(in_order(slots, self.ahead)) as rest:
                 pages = [first, *[page async for page in rest]]
-            ids = {customer.id for page in pages for customer in page.customers}
+            ids = {row.id for page in pages for row in page.rows}
             if len(ids) == count and ids == before:
                 return pages
             before = ids
@@ -263,13 +265,13 @@ class Crawl:
             f"{PASSES} readings of the {count} customers created at {created.isoformat()} did not agree"
         )
 
-    async def _numbered(self, number: int, size: int, span: Span) -> Result[Page]:
+    async def _numbered(self, number: int, size: int, span: Span) -> Result[Outline]:
         try:
             return Result([await self._ask(number, size, span)])
         except NotFoundError:  # the list became shorter: its end came before this page
             return Result([])
 
-    async def _ask(self, number: int, size: int, span: Span) -> Page:
+    async def _ask(self, number: int, size: int, span: Span) -> Outline:
         page = await self.fetch(number, size, span)
         _check(page, span, descending=self.mark.descending)
         return page
@@ -281,18 +283,18 @@ class Crawl:
         self._requests_left -= 1
 
 
-def _sorted(page: Page, *, descending: bool) -> Page:
+def _sorted(page: Outline, *, descending: bool) -> Outline:
     """Return a list of one page in order, though the server may have ignored it; nothing was lost by that."""
-    if not all(customer.created for customer in page.customers):
+    if not all(row.created for row in page.rows):
         return page
-    return evolve(page, customers=tuple(sorted(page.customers, key=created_of, reverse=descending)))
+    return evolve(page, rows=tuple(sorted(page.rows, key=created_of, reverse=descending)))
 
 
-def _check(page: Page, span: Span, *, descending: bool) -> None:
+def _check(page: Outline, span: Span, *, descending: bool) -> None:
     """Refuse a response that shows that the server ignored what it was asked."""
     previous, gte, lte = None, span.gte, span.lte
-    for customer in page.customers:
-        created = created_of(customer)
+    for row in page.rows:
+        created = created_of(row)
         if previous and (created > previous if descending else created < previous):
             ignored = "order by `created`"
         elif (gte and created < gte and upper(created) < gte) or (lte and created > lte and lower(created) > lte):
@@ -301,5 +303,5 @@ def _check(page: Page, span: Span, *, descending: bool) -> None:
             previous = created
             continue
         raise IncompleteListError(
-            f"the server does not {ignored} (customer {customer.id}, {created.isoformat()}): list with ordering=None"
+            f"the server does not {ignored} (customer {row.id}, {created.isoformat()}): list with ordering=None"
         )

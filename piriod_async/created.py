@@ -7,7 +7,7 @@ from itertools import dropwhile, takewhile
 from attrs import define, field, frozen
 
 from piriod_async.errors import IncompleteListError
-from piriod_async.models import Customer
+from piriod_async.outline import Row
 
 _MICROSECOND = timedelta(microseconds=1)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -53,33 +53,33 @@ class Span:
 
 @define
 class Mark:
-    """How far a reading has come: all before `created` is had, and of that instant the customers with these `ids`."""
+    """How far a reading has come: all before `created` is had, and of that instant the rows with these `ids`."""
 
     descending: bool
     created: datetime | None = None
     ids: set[str] = field(factory=set)
 
-    def fresh(self, customers: Iterable[Customer]) -> tuple[Customer, ...]:
-        """Return the customers that are past the mark, each once, and move it past them. They must be in order."""
-        rest = dropwhile(lambda customer: self.passed(created_of(customer)), customers)
+    def fresh(self, rows: Iterable[Row]) -> tuple[Row, ...]:
+        """Return the rows that are past the mark, each once, and move it past them. They must be in order."""
+        rest = dropwhile(lambda row: self.passed(created_of(row)), rows)
         by_id = {each.id: each for each in rest if each.created != self.created or each.id not in self.ids}
         fresh = tuple(by_id.values())
         self.move(fresh)
         return fresh
 
-    def leads_on(self, customers: Sequence[Customer]) -> bool:
-        """Return whether one of the customers, which are in order, is past the mark."""
+    def leads_on(self, rows: Sequence[Row]) -> bool:
+        """Return whether one of the rows, which are in order, is past the mark."""
         return any(
             each.id not in self.ids if (created := created_of(each)) == self.created else not self.passed(created)
-            for each in reversed(customers)
+            for each in reversed(rows)
         )
 
-    def move(self, customers: Sequence[Customer]) -> None:
-        """Move past customers that are in order, the last of them not before the mark."""
-        if not customers:
+    def move(self, rows: Sequence[Row]) -> None:
+        """Move past rows that are in order, the last of them not before the mark."""
+        if not rows:
             return
-        last = created_of(customers[-1])
-        ids = {customer.id for customer in takewhile(lambda each: each.created == last, reversed(customers))}
+        last = created_of(rows[-1])
+        ids = {row.id for row in takewhile(lambda each: each.created == last, reversed(rows))}
         self.created, self.ids = last, ids | self.ids if last == self.created else ids
 
     def copy(self) -> "Mark":
@@ -97,8 +97,8 @@ class Mark:
         return Span(lte=upper(self.created)) if self.descending else Span(gte=lower(self.created))
 
 
-def created_of(customer: Customer) -> datetime:
+def created_of(row: Row) -> datetime:
     """Return when a customer was created; it is what the crawl goes by."""
-    if customer.created is None:
-        raise IncompleteListError(f"customer {customer.id} has no `created` to crawl by: list with ordering=None")
-    return customer.created
+    if row.created is None:
+        raise IncompleteListError(f"customer {row.id} has no `created` to crawl by: list with ordering=None")
+    return row.created

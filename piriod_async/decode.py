@@ -21,11 +21,22 @@ from cattrs.gen import make_dict_structure_fn
 
 from piriod_async.errors import DecodeError
 from piriod_async.models import Aggregations, AwareDatetime, Contact, Country, Customer, CustomerStatus, Page, State
+from piriod_async.outline import Outline
 
 
 class _Envelope(msgspec.Struct):
     count: int
     results: list[Customer]
+
+
+class _Row(msgspec.Struct, frozen=True, gc=False):
+    id: str
+    created: AwareDatetime | None = None
+
+
+class _RowEnvelope(msgspec.Struct):
+    count: int
+    results: list[_Row]
 
 
 class _RawEnvelope(msgspec.Struct):
@@ -34,6 +45,7 @@ class _RawEnvelope(msgspec.Struct):
 
 
 _page = msgspec.json.Decoder(_Envelope)
+_rows = msgspec.json.Decoder(_RowEnvelope)
 _raw_page = msgspec.json.Decoder(_RawEnvelope)
 _customer = msgspec.json.Decoder(Customer)
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -49,6 +61,23 @@ def _fields(names: Iterable[str], number: type[Decimal | float] = float) -> msgs
 _id = _fields(["id"])
 _free = _fields(["metadata", "tax_settings"])  # the user's own, where a number stays what JSON makes of it
 _exact = _fields({attribute.name for attribute in attrs.fields(Customer)} - {"metadata", "tax_settings"}, Decimal)
+
+
+async def decode_outline(body: bytes) -> Outline:
+    """Decode as much of one response as a crawl needs; its customers too, if it cannot be done without.
+
+    Args:
+        body: The body of a 200.
+
+    Raises:
+        DecodeError: As `decode_page`.
+    """
+    try:
+        outline = _rows.decode(body)
+    except _UNREADABLE:
+        page = await decode_page(body)
+        return Outline(rows=page.customers, count=page.count, raw=body, customers=page.customers)
+    return Outline(rows=outline.results, count=outline.count, raw=body)
 
 
 async def decode_page(body: bytes) -> Page:

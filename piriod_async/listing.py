@@ -14,6 +14,7 @@ from piriod_async.errors import IncompleteListError, PiriodError, QueryError
 from piriod_async.leave import Leavable
 from piriod_async.models import Checkpoint, Customer, Page, Progress
 from piriod_async.numbered import numbered
+from piriod_async.outline import Outline
 from piriod_async.query import CustomerQuery
 from piriod_async.transport import Tally, Transport
 
@@ -29,12 +30,14 @@ class _Run:
     page: tuple[Customer, ...] = ()
     taken: int = 0
 
-    def turn(self, page: tuple[Customer, ...]) -> None:
-        """Go on to the next page, the one before being done with."""
-        if self.mark:
+    def turn(self) -> None:
+        """Be done with a page, and let go of it: two at once are much more for the garbage collector to do."""
+        if self.mark and all(customer.created for customer in self.page):
             self.mark.move(self.page)
+        else:
+            self.mark = None  # a list of one page may do without
         self.before += len(self.page)
-        self.page, self.taken = page, 0
+        self.page, self.taken = (), 0
 
 
 @define(eq=False)
@@ -81,13 +84,13 @@ class CustomerListing(Leavable):
 
         Only the customer that comes with it is checked against the filters.
         """
-        page = await self._fetch(1, 1, self._bounds, run=self._new_run())
+        page = await self._page(await self._fetch(1, 1, self._bounds, run=self._new_run()))
         return page.count
 
     async def first(self) -> Customer | None:
         """Return the first customer, or None if there is none. One request; after a checkpoint it may take more."""
         if self._after is None:
-            page = await self._fetch(1, 1, self._bounds, run=self._new_run())
+            page = await self._page(await self._fetch(1, 1, self._bounds, run=self._new_run()))
             return next(iter(page.customers), None)
         async with aclosing(self._customers(self._new_run())) as customers:
             return await anext(customers, None)
@@ -133,7 +136,7 @@ class CustomerListing(Leavable):
         return self._run
 
     def _checkpoint(self, run: _Run) -> Checkpoint | None:
-        if not run.mark or not all(customer.created for customer in run.page):  # a list of one page may do without
+        if not run.mark or not all(customer.created for customer in run.page):
             return None
         mark = run.mark.copy()
         mark.move(run.page[: run.taken])
@@ -148,6 +151,7 @@ class CustomerListing(Leavable):
             async for page in pages:
                 for run.taken, customer in enumerate(page.customers, 1):
                     yield customer
+                del page
 
     async def _pages(self, run: _Run) -> AsyncGenerator[Page, None]:
         async with aclosing(self._turns(run)) as pages:
@@ -157,10 +161,13 @@ class CustomerListing(Leavable):
 
     async def _turns(self, run: _Run) -> AsyncGenerator[Page, None]:
         try:
-            async with aclosing(self._crawl(run)) as pages:
-                async for page in pages:
-                    run.turn(page.customers)
+            async with aclosing(self._crawl(run)) as outlines:
+                async for outline in outlines:
+                    page = await self._page(outline)
+                    run.page = page.customers
                     yield page
+                    del page
+                    run.turn()
         except PiriodError as error:
             error.workspace = self.workspace
             if isinstance(error, IncompleteListError):
@@ -169,21 +176,27 @@ class CustomerListing(Leavable):
         finally:
             self._release(run)
 
-    def _crawl(self, run: _Run) -> AsyncGenerator[Page, None]:
+    async def _page(self, outline: Outline) -> Page:
+        """Return the customers that a response adds, which have been held against the filters."""
+        by_id = {customer.id: customer for customer in await self._transport.customers(outline)}
+        customers = tuple(by_id[row.id] for row in outline.rows)
+        if self._check_filters:
+            self.query.check(customers)
+        return Page(customers=customers, count=outline.count, raw=outline.raw)
+
+    def _crawl(self, run: _Run) -> AsyncGenerator[Outline, None]:
         fetch = partial(self._fetch, run=run)
         size = self.query.page_size
         if run.mark:
             return Crawl(fetch, size, self._ahead, self._bounds, run.mark.copy()).pages()
         return numbered(lambda number: fetch(number, size, self._bounds), page_size=size, ahead=self._ahead)
 
-    async def _fetch(self, number: int, size: int, span: Span, *, run: _Run) -> Page:
+    async def _fetch(self, number: int, size: int, span: Span, *, run: _Run) -> Outline:
         params = self.query.params(page=number, page_size=size, created__gte=span.gte, created__lte=span.lte)
         request = Request(page=number, workspace=self.workspace)
         page = await self._transport.get(params, request=request, tally=run.tally)
-        if self._check_filters:
-            self.query.check(page.customers)
         if run.total is None:
-            had = len(page.customers) - len(run.mark.copy().fresh(page.customers)) if self._after and run.mark else 0
+            had = len(page.rows) - len(run.mark.copy().fresh(page.rows)) if self._after and run.mark else 0
             run.total = page.count - had
         return page
 

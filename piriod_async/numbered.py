@@ -8,13 +8,13 @@ from functools import partial
 from attrs import evolve
 
 from piriod_async.errors import IncompleteListError, NotFoundError
-from piriod_async.models import Page
+from piriod_async.outline import Outline
 from piriod_async.window import Result, Slot, in_order
 
 
 async def numbered(
-    fetch: Callable[[int], Awaitable[Page]], *, page_size: int, ahead: Callable[[], int]
-) -> AsyncGenerator[Page, None]:
+    fetch: Callable[[int], Awaitable[Outline]], *, page_size: int, ahead: Callable[[], int]
+) -> AsyncGenerator[Outline, None]:
     """Yield every page by its number, each customer once.
 
     Page numbers slide when the list changes, and nothing tells which customers slid past. So whenever it is seen to
@@ -30,19 +30,19 @@ async def numbered(
     """
     first = await fetch(1)
     yield first
-    size = len(first.customers)
+    size = len(first.rows)
     if first.count <= size:
         return
-    seen = {customer.id for customer in first.customers}
+    seen = {row.id for row in first.rows}
     moved = size != len(seen)
     # a server may clamp page_size: the length of what came back is what it goes by
     numbers = range(2, math.ceil(first.count / (size or page_size)) + 1)
     async with aclosing(in_order((Slot(partial(_page, fetch, number)) for number in numbers), ahead)) as pages:
         async for page in pages:
-            fresh = tuple(customer for customer in page.customers if customer.id not in seen)
-            seen.update(customer.id for customer in fresh)
-            moved |= page.count != first.count or len(fresh) < len(page.customers)
-            yield evolve(page, customers=fresh)
+            fresh = tuple(row for row in page.rows if row.id not in seen)
+            seen.update(row.id for row in fresh)
+            moved |= page.count != first.count or len(fresh) < len(page.rows)
+            yield evolve(page, rows=fresh)
     if moved or len(seen) != first.count:
         raise IncompleteListError(
             f"the list changed while it was read by page number: {len(seen)} customers came, {first.count} were "
@@ -50,7 +50,7 @@ async def numbered(
         )
 
 
-async def _page(fetch: Callable[[int], Awaitable[Page]], number: int) -> Result[Page]:
+async def _page(fetch: Callable[[int], Awaitable[Outline]], number: int) -> Result[Outline]:
     try:
         return Result([await fetch(number)])
     except NotFoundError:  # the list became shorter: its end came before this page

@@ -17,10 +17,11 @@ from yarl import URL
 from piriod_async.attempt import Observer, Request
 from piriod_async.budget import Budget
 from piriod_async.client import own_client, proxy_options
-from piriod_async.decode import decode_page
+from piriod_async.decode import decode_outline, decode_page
 from piriod_async.errors import APIConnectionError, APITimeoutError, ConfigurationError, DecodeError, status_error
 from piriod_async.gate import Gate
-from piriod_async.models import Page
+from piriod_async.models import Customer
+from piriod_async.outline import Outline
 from piriod_async.retry import Retrier, RetryPolicy
 from piriod_async.retry_after import parse_retry_after
 
@@ -88,7 +89,7 @@ class Transport:
     _binding: _Binding | None = field(default=None, init=False)
     _under_way: dict[asyncio.Timeout, asyncio.Future[None]] = field(factory=dict, init=False)
 
-    async def get(self, params: Iterable[tuple[str, str]], *, request: Request, tally: Tally) -> Page:
+    async def get(self, params: Iterable[tuple[str, str]], *, request: Request, tally: Tally) -> Outline:
         """Ask for one page, again where a failure may pass.
 
         Args:
@@ -112,13 +113,21 @@ class Transport:
             self.tally.bytes += len(body)
             return body
 
-        async def decode(body: bytes) -> Page:
-            async with binding.turn:  # sixteen answers may be ready in one turn of the loop: decode one in each
-                await asyncio.sleep(0)
-                return await decode_page(body)
-
         async with self._until_closed():
-            return await binding.retrier.fetch(send, decode, request=request, whose=tally)
+            return await binding.retrier.fetch(send, decode_outline, request=request, whose=tally)
+
+    async def customers(self, page: Outline) -> tuple[Customer, ...]:
+        """Return all customers of a response.
+
+        Raises:
+            DecodeError: One cannot be read.
+        """
+        if page.customers is not None:
+            return page.customers
+        binding = await self._bind()
+        await binding.turn.acquire()
+        binding.loop.call_soon(binding.turn.release)  # sixteen pages may be ready in one turn of the loop: one in each
+        return (await decode_page(page.raw)).customers
 
     @property
     def gate(self) -> Gate | None:

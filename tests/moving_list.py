@@ -13,7 +13,8 @@ from attrs import define, field
 from piriod_async.crawl import Crawl
 from piriod_async.created import Mark, Span
 from piriod_async.errors import NotFoundError
-from piriod_async.models import Customer, Page
+from piriod_async.models import Customer
+from piriod_async.outline import Outline
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -67,10 +68,10 @@ class MovingList:
             return rows[::-1]
         return sorted(rows, key=lambda row: row.at, reverse=self.descending)
 
-    async def fetch(self, number: int, size: int, span: Span) -> Page:
+    async def fetch(self, number: int, size: int, span: Span) -> Outline:
         return self.answer(number, size, span)
 
-    def answer(self, number: int, size: int, span: Span) -> Page:
+    def answer(self, number: int, size: int, span: Span) -> Outline:
         size = min(size, self.clamp)
         total = len(self.select(span))
         self.asked.append((number, size, span, total))
@@ -80,7 +81,7 @@ class MovingList:
         if number > 1 and bottom >= total:
             raise NotFoundError("Invalid page.", status=404)
         rows = self.select(span)[bottom : min(bottom + size, total)]
-        return Page(customers=tuple(map(self.printed, rows)), count=total, raw=b"")
+        return Outline(rows=tuple(map(self.printed, rows)), count=total, raw=b"")
 
     def printed(self, row: Row) -> Customer:
         return Customer(id=row.id, name="N", created=_instant(row.at - row.at % self.grain))
@@ -121,7 +122,7 @@ class StillList:
     step: int = 7_919
     asked: list[tuple[int, int, int]] = field(factory=list)
 
-    async def fetch(self, number: int, size: int, span: Span) -> Page:
+    async def fetch(self, number: int, size: int, span: Span) -> Outline:
         stamps = range(0, self.length * self.step, self.step)
         first = bisect_left(stamps, _microseconds(span.gte)) if span.gte else 0
         last = bisect_right(stamps, _microseconds(span.lte)) if span.lte else self.length
@@ -131,14 +132,14 @@ class StillList:
             raise NotFoundError("Invalid page.", status=404)
         rows = range(bottom, min(bottom + size, last))
         customers = tuple(Customer(id=f"c{row}", name="N", created=_instant(stamps[row])) for row in rows)
-        return Page(customers=customers, count=last - first, raw=b"")
+        return Outline(rows=customers, count=last - first, raw=b"")
 
 
 @define
 class VirtualTime:
     """Runs requests `concurrency` at a time, each as long as `delay` says; time passes only when all wait."""
 
-    fetch: Callable[[int, int, Span], Awaitable[Page]]
+    fetch: Callable[[int, int, Span], Awaitable[Outline]]
     delay: Callable[[], float]
     concurrency: int = 8
     now: float = 0.0
@@ -150,7 +151,7 @@ class VirtualTime:
     def __attrs_post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.concurrency)
 
-    async def __call__(self, number: int, size: int, span: Span) -> Page:
+    async def __call__(self, number: int, size: int, span: Span) -> Outline:
         async with self._slots:
             delay = self.delay()
             self.total += delay
@@ -171,7 +172,7 @@ class VirtualTime:
 
 
 def crawl(
-    fetch: Callable[[int, int, Span], Awaitable[Page]],
+    fetch: Callable[[int, int, Span], Awaitable[Outline]],
     *,
     page_size: int = 100,
     descending: bool = False,
@@ -182,7 +183,7 @@ def crawl(
 
 
 async def read(crawl: Crawl) -> list[Customer]:
-    return [customer async for page in crawl.pages() for customer in page.customers]
+    return [customer async for page in crawl.pages() for customer in page.rows]
 
 
 async def settle() -> None:

@@ -109,7 +109,7 @@ async def plain(fetch, *, page_size=100, concurrency=8):
 
     numbers = range(2, math.ceil(first.count / page_size) + 1)
     rest = in_order((Slot(partial(one, number)) for number in numbers), lambda: LOOK_AHEAD * concurrency)
-    return [*first.customers, *[customer async for page in rest for customer in page.customers]]
+    return [*first.rows, *[customer async for page in rest for customer in page.rows]]
 
 
 async def test_the_plain_crawl_is_seen_to_fail():
@@ -177,7 +177,7 @@ async def test_cost_to_the_database_grows_little_faster_than_the_list():
     for length in (100_000, 1_000_000):
         still = StillList(length)
         async for page in crawl(still.fetch).pages():
-            assert page.customers
+            assert page.rows
         offsets = [(number - 1) * size for number, size, _ in still.asked]
         assert sum(offset > PART for offset in offsets) <= 1.2 * length / 5_000
         costs[length] = sum(offsets) + sum(count for _, _, count in still.asked)
@@ -360,7 +360,7 @@ async def test_a_server_that_does_not_heed_bounds():
 def without_created(fetch):
     async def fetch_without(*request):
         page = await fetch(*request)
-        return evolve(page, customers=tuple(evolve(customer, created=None) for customer in page.customers))
+        return evolve(page, rows=tuple(evolve(customer, created=None) for customer in page.rows))
 
     return fetch_without
 
@@ -399,7 +399,7 @@ async def test_a_failed_request_ends_the_crawl_with_its_error():
 
     async def deliver():
         async for page in crawl(fetch).pages():
-            delivered.extend(page.customers)
+            delivered.extend(page.rows)
 
     with pytest.raises(ZeroDivisionError):
         await deliver()

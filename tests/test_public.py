@@ -120,6 +120,7 @@ def test_the_caller_uses_every_name() -> None:
 FLOORS = [
     {"errors"},
     {"models"},
+    {"outline"},
     {"created"},
     {"query", "decode"},
     {"attempt", "budget", "checks", "credentials", "leave", "pace", "retry_after", "testing", "window"},
