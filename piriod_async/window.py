@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any, Generic, TypeVar
 
@@ -61,7 +62,7 @@ class _Line(Generic[T]):
     ahead: Callable[[], int]
     places: deque[_Place[T]] = field(factory=deque)
 
-    def advance(self, _: object = None) -> None:
+    def advance(self) -> None:
         """Begin the slots that there is room for, and put those that take a slot's place behind it."""
         index, unknown, ahead = 0, False, self.ahead()
         while index < ahead:
@@ -75,7 +76,7 @@ class _Line(Generic[T]):
                 continue
             if place.task is None and not (unknown and place.slot.wide):
                 place.task = asyncio.create_task(place.slot.run())
-                place.task.add_done_callback(self.advance)
+                place.task.add_done_callback(partial(self._ended, place))
             result = place.result
             if result is None:
                 unknown |= place.slot.wide
@@ -83,6 +84,10 @@ class _Line(Generic[T]):
                 place.spread = True
                 for offset, slot in enumerate(result.then):
                     self.places.insert(index + offset, _Place(slot))
+
+    def _ended(self, place: _Place[T], _: object) -> None:
+        if (result := place.result) and (result.then or place.slot.wide):
+            self.advance()
 
     async def close(self) -> None:
         running = [place.task for place in self.places if place.task]
@@ -107,9 +112,7 @@ async def in_order(slots: Iterable[Slot[T]], ahead: Callable[[], int]) -> AsyncG
         while line.places:
             head = line.places[0].task
             assert head is not None  # noqa: S101 (the first of the line is always begun)
-            items = (await head).items
-            line.advance()
-            for item in items:
+            for item in (await head).items:
                 yield item
             line.places.popleft()
             line.advance()
