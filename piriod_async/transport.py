@@ -127,7 +127,11 @@ class Transport:
         binding = await self._bind()
         await binding.turn.acquire()
         binding.loop.call_soon(binding.turn.release)  # sixteen pages may be ready in one turn of the loop: one in each
-        return (await decode_page(page.raw)).customers
+        try:
+            return (await decode_page(page.raw)).customers
+        except DecodeError as error:
+            error.attempts = 1  # this answer is the only one of its kind
+            raise
 
     @property
     def gate(self) -> Gate | None:

@@ -7,16 +7,23 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import count
+from typing import NamedTuple
 
 from attrs import define, field
 
 from piriod_async.crawl import Crawl
 from piriod_async.created import Mark, Span
 from piriod_async.errors import NotFoundError
-from piriod_async.models import Customer
 from piriod_async.outline import Outline
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Printed(NamedTuple):
+    """A customer, as a response has it, so far as a crawl goes by it."""
+
+    id: str
+    created: datetime | None
 
 
 @define(eq=False)
@@ -76,15 +83,16 @@ class MovingList:
         total = len(self.select(span))
         self.asked.append((number, size, span, total))
         self.between()
-        self.raced += len(self.select(span)) < total
+        selected = self.select(span)
+        self.raced += len(selected) < total
         bottom = (number - 1) * size
         if number > 1 and bottom >= total:
             raise NotFoundError("Invalid page.", status=404)
-        rows = self.select(span)[bottom : min(bottom + size, total)]
+        rows = selected[bottom : min(bottom + size, total)]
         return Outline(rows=tuple(map(self.printed, rows)), count=total, raw=b"")
 
-    def printed(self, row: Row) -> Customer:
-        return Customer(id=row.id, name="N", created=_instant(row.at - row.at % self.grain))
+    def printed(self, row: Row) -> Printed:
+        return Printed(row.id, _instant(row.at - row.at % self.grain))
 
     def move(self, kind: str) -> None:
         rows = self.rows
@@ -131,8 +139,8 @@ class StillList:
         if number > 1 and bottom >= last:
             raise NotFoundError("Invalid page.", status=404)
         rows = range(bottom, min(bottom + size, last))
-        customers = tuple(Customer(id=f"c{row}", name="N", created=_instant(stamps[row])) for row in rows)
-        return Outline(rows=customers, count=last - first, raw=b"")
+        printed = [Printed(f"c{row}", _instant(stamps[row])) for row in rows]
+        return Outline(rows=printed, count=last - first, raw=b"")
 
 
 @define
@@ -182,7 +190,7 @@ def crawl(
     return Crawl(fetch, page_size, lambda: ahead, Span(), mark or Mark(descending))
 
 
-async def read(crawl: Crawl) -> list[Customer]:
+async def read(crawl: Crawl) -> list[Printed]:
     return [customer async for page in crawl.pages() for customer in page.rows]
 
 

@@ -207,7 +207,7 @@ async def killed(seed: int) -> tuple[list[str], list[str], int]:
             came.append(customer.id)
             kept = listing.checkpoint.to_json()
 
-    async with Mortal(**data, lives=chance.randint(0, 12)) as sandbox:
+    async with Mortal(**data, lives=chance.randint(0, 8)) as sandbox:
         dying = asyncio.create_task(sandbox.die())
         async with sandbox.session(**options) as piriod:
             with suppress(APIConnectionError):  # it may be through before the server is all dead

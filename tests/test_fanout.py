@@ -285,7 +285,7 @@ async def test_the_last_one_has_all_the_room_to_itself():
 
 async def test_a_bounded_number_of_tasks_and_pages():
     rng = random.Random(7)
-    sizes = {f"acc_{n}": rng.choice((0, 3, 90, 400, 2_500)) for n in range(40)}
+    sizes = {f"acc_{n}": rng.choice((0, 3, 90, 400, 1_200)) for n in range(30)}
     concurrency, tasks, waiting = 4, 0, 0
     async with Sandbox(sizes) as sandbox, sandbox.session(concurrency=concurrency) as piriod:
         before = len(asyncio.all_tasks())
