@@ -25,6 +25,8 @@ async def own_client(concurrency: int) -> aiohttp.ClientSession:
     client = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
     loop = asyncio.get_running_loop()
     if loop not in _open:
+        for ended in [each for each in _open if each.is_closed()]:  # without closing its generators
+            del _open[ended]
         clients = WeakSet[aiohttp.ClientSession]()
         _open[loop] = clients, _close_with(loop, clients)
         await anext(_open[loop][1])  # it begins, and the loop does not turn meanwhile
@@ -39,7 +41,7 @@ async def _close_with(
     try:
         yield
     finally:
-        del _open[loop]
+        _open.pop(loop, None)
         for client in list(clients):
             await client.close()
 

@@ -126,7 +126,7 @@ class Crawl:
         span = self.span & self.mark.onwards()
         first = await self.fetch(1, self.page_size, span)
         if first.count <= len(first.rows) and self.mark.created is None:
-            yield _sorted(first, descending=self.mark.descending)
+            yield _sorted(first.each_once(), descending=self.mark.descending)
             return
         _check(first, span, descending=self.mark.descending)
         self._count = first.count

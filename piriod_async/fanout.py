@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
 from contextlib import aclosing
-from typing import Final, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 from attrs import define, evolve, field
 
@@ -17,7 +17,6 @@ OnError: TypeAlias = Literal["raise", "collect"]
 Ready: TypeAlias = tuple[str, Page] | Exception | None  # None when there is no more
 SIDE_BY_SIDE = 2  # workspaces at once, for each request at once: one is asked for while another is handed over
 FEWEST_AHEAD = 2  # slots of look-ahead that a crawl always has
-_NO_MORE: Final = "\n"  # no workspace's id
 
 
 @define(eq=False)
@@ -30,6 +29,7 @@ class _Run:
     crawling: dict[str, CustomerListing] = field(factory=dict)
     delivered: dict[str, int] = field(factory=dict)
     ended: dict[str, Progress] = field(factory=dict)
+    errors: dict[str, PiriodError] = field(factory=dict)
 
     @property
     def progress(self) -> dict[str, Progress]:
@@ -49,15 +49,12 @@ class WorkspaceListing(Leavable):
     With `"collect"` the others go on, and `errors` names those that failed: what came of one before it failed is a
     part. Iterating, and every method that reads, raises what `piriod_async.errors` lists.
 
-    Attributes:
-        errors (dict[str, PiriodError]): Why workspaces failed in the iteration started last, by id.
     """
 
     _workspaces: Iterable[str] | AsyncIterable[str] = field(alias="workspaces", repr=False)
     _list: Callable[[str, Callable[[], int]], CustomerListing] = field(alias="list", repr=False)
     _concurrency: int = field(alias="concurrency", repr=False)
     _on_error: OnError = field(alias="on_error")
-    errors: dict[str, PiriodError] = field(factory=dict, init=False)
     _run: _Run | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -86,7 +83,12 @@ class WorkspaceListing(Leavable):
         async with aclosing(self._hold(run, self._pages(run))) as pages:
             async for workspace, page in pages:
                 found.setdefault(workspace, []).extend(page.customers)
-        return {workspace: found.get(workspace, []) for workspace in run.ended if workspace not in self.errors}
+        return {workspace: found.get(workspace, []) for workspace in run.ended if workspace not in run.errors}
+
+    @property
+    def errors(self) -> dict[str, PiriodError]:
+        """Why workspaces failed in the iteration started last, by id."""
+        return self._run.errors if self._run else {}
 
     def raise_for_errors(self) -> None:
         """Raise what `errors` holds.
@@ -115,7 +117,6 @@ class WorkspaceListing(Leavable):
     def _start(self) -> _Run:
         if self._run and isinstance(self._workspaces, Iterator | AsyncIterator):
             raise QueryError(f"workspaces={self._workspaces!r}: expected a list, to read it again; this one is used up")
-        self.errors = {}
         self._run = _Run(_each(self._workspaces))
         return self._run
 
@@ -151,9 +152,10 @@ class WorkspaceListing(Leavable):
         try:
             while True:
                 async with run.next:
-                    workspace = await anext(run.source, _NO_MORE)
-                if workspace is _NO_MORE:
-                    return
+                    try:
+                        workspace = await anext(run.source)
+                    except StopAsyncIteration:
+                        return
                 if workspace not in run.delivered:  # each once
                     await self._crawl(run, workspace)
         except Exception as error:  # noqa: BLE001 (the consumer raises it)
@@ -168,7 +170,7 @@ class WorkspaceListing(Leavable):
                     await run.ready.put((workspace, page))
         except PiriodError as error:
             error.workspace = workspace
-            self.errors[workspace] = error
+            run.errors[workspace] = error
             if self._on_error == "raise":
                 raise
         finally:
@@ -191,4 +193,5 @@ async def _each(workspaces: Iterable[str] | AsyncIterable[str]) -> AsyncGenerato
 
 async def _end(run: _Run, tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
-    await run.ready.put(None)
+    cut = RuntimeError("the ids of workspaces ended with a cancellation: there may be more")
+    await run.ready.put(cut if any(task.cancelled() for task in tasks) else None)

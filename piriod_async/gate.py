@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 
 from piriod_async.pace import Pace
+from piriod_async.testing import waits
 
 
 class Gate:
@@ -62,10 +63,12 @@ class Gate:
         """
         await self._take_slot(whose)
         try:
-            if self._pace.rate is not None:  # nothing was ever held back before
+            if self._pace.rate is not None and waits():  # it never was, while no 429 has come
                 async with self._door:  # one waits for the time to come, the others for that one
-                    while (wait := max(self._paused_until, self._pace.next) - time.monotonic()) > 0:
-                        await self._sleep(wait)
+                    slept = time.monotonic()
+                    while (due := max(self._paused_until, self._pace.next)) > slept:
+                        await self._sleep(due - slept)
+                        slept = max(due, time.monotonic())  # in a test, a sleep may take no time
                     self._pace.leave(time.monotonic())
         except BaseException:
             self._give_slot()
@@ -94,11 +97,12 @@ class Gate:
         """Give a slot to the first who still waits in the line whose turn it is, and send that line to the end."""
         while self._lines:
             whose, line = next(iter(self._lines.items()))
-            place = line.popleft()
             del self._lines[whose]
+            while line and line[0].done():  # it gave up
+                line.popleft()
             if line:
-                self._lines[whose] = line
-            if not place.done():
-                place.set_result(None)
+                line.popleft().set_result(None)
+                if line:
+                    self._lines[whose] = line
                 return
         self._free += 1

@@ -28,6 +28,8 @@ class Leavable:
 
     async def __aexit__(self, *_: object) -> None:
         task = asyncio.current_task()
+        if task not in self._entered:  # a stack, or a fixture, that is unwound by another task
+            task = next(reversed(self._entered))
         self._entered[task] -= 1
         if self._entered[task]:
             return

@@ -29,7 +29,7 @@ async def numbered(
         IncompleteListError: The list changed while it was read. Orderings by `created` do not have this weakness.
     """
     first = await fetch(1)
-    yield first
+    yield first.each_once()
     size = len(first.rows)
     if first.count <= size:
         return
@@ -39,7 +39,7 @@ async def numbered(
     numbers = range(2, math.ceil(first.count / (size or page_size)) + 1)
     async with aclosing(in_order((Slot(partial(_page, fetch, number)) for number in numbers), ahead)) as pages:
         async for page in pages:
-            fresh = tuple(row for row in page.rows if row.id not in seen)
+            fresh = tuple(row for row in page.each_once().rows if row.id not in seen)
             seen.update(row.id for row in fresh)
             moved |= page.count != first.count or len(fresh) < len(page.rows)
             yield evolve(page, rows=fresh)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from piriod_async.models import Customer
 
@@ -43,3 +43,7 @@ class Outline:
     count: int
     raw: bytes = field(repr=False)
     customers: tuple[Customer, ...] | None = field(default=None, repr=False)
+
+    def each_once(self) -> "Outline":
+        """Return it with each customer once: a filter that joins tables may name one several times in a response."""
+        return evolve(self, rows=tuple({row.id: row for row in self.rows}.values()))

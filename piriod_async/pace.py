@@ -3,7 +3,8 @@
 Nothing is held back until the first. From then on requests leave one by one, at 0.9 of the answers that came in the
 second before it, and that rate climbs by 30 % a second for as long as it is what holds them back. Each later 429 cuts
 the rate to 0.9 of what it was, and the climb to a quarter: so the rate soon stays just under what the server allows,
-and feels for more now and then. A 429 to a request sent before the last cut says nothing new.
+and feels for more now and then. A 429 to a request sent before the last cut says nothing new. After a minute without
+one the climb is four times as steep again: a bad hour is not held against a server for long.
 
 (To adapt the number of requests under way cannot do it: at 3 ms a request, one under way is 300 a second.)
 """
@@ -15,6 +16,8 @@ from attrs import define, field
 SHARE = 0.9
 FIRST_CLIMB = 0.3  # a second
 LAST_CLIMB = 0.003
+SLOWEST = 0.5  # a second: below that, a limit is kept by its pauses
+QUIET = 60.0  # seconds
 LATE = 0.05  # seconds by which a timer may be late, without the rate suffering from it
 WINDOW = 1.0  # seconds
 
@@ -34,6 +37,7 @@ class Pace:
     next: float = 0.0
     _left: float = 0.0
     _cut: float | None = None
+    _eased: float = 0.0
     _answers: deque[float] = field(factory=deque, repr=False)
 
     def leave(self, now: float) -> None:
@@ -42,6 +46,8 @@ class Pace:
             return
         if now - self.next <= LATE:  # the pace is what held it back, no pause and no want of work
             rate *= (1 + self.climb) ** (now - self._left)
+            if now - self._eased > QUIET:
+                self.climb, self._eased = min(self.climb * 4, FIRST_CLIMB), now
         self.rate, self._left = rate, now
         self.next = max(self.next, now - LATE) + 1 / rate
 
@@ -57,11 +63,11 @@ class Pace:
         if self.rate is None or self._cut is None:
             self._begin(now, least=1.0)
         elif sent >= self._cut:
-            self.rate *= SHARE
+            self.rate = max(self.rate * SHARE, SLOWEST)
             self.climb = max(self.climb / 4, LAST_CLIMB)
         else:
             return
-        self._cut = now
+        self._cut = self._eased = now
 
     def spread(self, now: float, least: float) -> None:
         """Let those whom a pause held back leave one by one, at this rate or that of the last answers."""

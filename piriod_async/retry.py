@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 from attrs import Attribute, define, field, frozen
+from attrs.validators import optional
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from piriod_async.attempt import Attempt, Observer, Request
@@ -23,11 +24,6 @@ logger = logging.getLogger("piriod_async")
 
 def _seconds(_: object, attribute: "Attribute[Any]", value: object) -> None:
     seconds(attribute.name, value)
-
-
-def _seconds_or_none(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    if value is not None:
-        seconds(attribute.name, value)
 
 
 def _whole_number(_: object, attribute: "Attribute[Any]", value: object) -> None:
@@ -59,7 +55,7 @@ class RetryPolicy:
     initial: float = field(default=0.5, validator=_seconds)
     maximum: float = field(default=30.0, validator=_seconds)
     max_retry_after: float = field(default=120.0, validator=_seconds)
-    max_elapsed: float | None = field(default=None, validator=_seconds_or_none)
+    max_elapsed: float | None = field(default=None, validator=optional(_seconds))
     sleep: Callable[[float], Awaitable[None]] = field(default=asyncio.sleep, kw_only=True, eq=False, repr=False)
 
 
@@ -115,6 +111,7 @@ class _Course(Generic[T]):
     sent: float = 0.0  # the last one; 0 while it waits at the gate
     seconds: float = 0.0
     spent: int = 0  # of the budget, for the last one
+    failure: PiriodError | None = None
 
     async def run(self) -> T:
         deadline = asyncio.timeout(None)
@@ -137,9 +134,10 @@ class _Course(Generic[T]):
                 raise
             limit = f"max_elapsed={self.retrier.policy.max_elapsed} s"
             late = APITimeoutError(f"{self.request}: no answer within {limit}", retryable=True)
+            cause = self.failure or error
             self.mark(late)
             self.tell(late)
-            raise late from error
+            raise late from cause
         except PiriodError as error:
             self.tell(error)
             raise
@@ -215,6 +213,7 @@ class _Course(Generic[T]):
         message = "%s: %s at attempt %d of %d, waiting %.2f s"
         logger.info(message, self.request, status, self.attempts, self.retrier.policy.attempts, delay)
         self.tell(error, delay)
+        self.sent = 0.0
 
     def delay(self, state: RetryCallState) -> float:
         """Return the seconds until the next attempt, as far as they are known."""
@@ -222,6 +221,7 @@ class _Course(Generic[T]):
 
     def mark(self, error: PiriodError) -> None:
         error.attempts, error.workspace = self.attempts, self.request.workspace
+        self.failure = error
 
     def tell(self, error: PiriodError | None, wait: float | None = None) -> None:
         if self.retrier.observe is None or not self.sent:

@@ -159,6 +159,8 @@ class Transport:
         if self.borrowed and self.borrowed._loop is not loop:  # noqa: SLF001 (its own `loop` warns)
             raise ConfigurationError("client_session belongs to another event loop: make a PiriodSession for each")
         if self._binding is None or self._binding.loop is not loop:
+            if self._binding and self._binding.loop.is_running():
+                raise ConfigurationError("this session is in use on another event loop: make a PiriodSession for each")
             proxy = proxy_options(self.url) if self.borrowed is None else {}
             client = self.borrowed or await own_client(self.concurrency)
             gate = Gate(self._room(client), self.retry.sleep)
@@ -179,6 +181,8 @@ class Transport:
                 self._under_way[scope] = asyncio.get_running_loop().create_future()
                 yield
         except TimeoutError:
+            if not scope.expired():
+                raise
             raise APIConnectionError("the session was closed while a request was under way") from None
         finally:
             self._under_way.pop(scope).set_result(None)

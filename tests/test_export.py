@@ -7,6 +7,7 @@ import io
 import json
 import subprocess
 import sys
+import threading
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 
@@ -414,3 +415,31 @@ def test_without_pyarrow_it_says_what_to_install():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     said = "Parquet and Arrow need pyarrow: pip install 'piriod-async[arrow]'"
     assert done.stdout.splitlines() == ["0", said, said]
+
+
+async def test_a_parquet_file_that_is_given_up_half_way(tmp_path, monkeypatch):
+    """The row group that is being written in its thread goes on, and the file is closed after it."""
+    adding, go_on = threading.Event(), threading.Event()
+    write_table = pq.ParquetWriter.write_table
+
+    def slow(self, table):
+        adding.set()
+        go_on.wait(10)
+        write_table(self, table)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", slow)
+    listing = some(*[evolve(BARE, id=f"cus_{number}") for number in range(300)])
+    writing = asyncio.create_task(export.write_parquet(listing, tmp_path / "a.parquet", row_group_size=100))
+    await asyncio.to_thread(adding.wait)
+    writing.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_customers_and_contacts_are_two_files(tmp_path):
+    with pytest.raises(export.ExportError, match="expected another file"):
+        await export.write_csv(some(BARE), tmp_path / "a.csv", contacts=str(tmp_path / "a.csv"))
+    assert list(tmp_path.iterdir()) == []

@@ -160,6 +160,37 @@ async def test_a_source_of_ids_that_fails():
             await piriod.across(failing(), on_error="collect").collect()
 
 
+async def test_a_source_of_ids_that_is_cancelled_is_not_taken_for_its_end():
+    async def cancelled():
+        yield "acc_1"
+        raise asyncio.CancelledError
+
+    async with Sandbox(SIZES) as sandbox, sandbox.session() as piriod:
+        with pytest.raises(RuntimeError, match="there may be more"):
+            await piriod.across(cancelled(), on_error="collect").collect()
+
+
+async def test_no_id_ends_the_list():
+    """As lines of a file may be."""
+    async with Sandbox(SIZES) as sandbox, sandbox.session(concurrency=1) as piriod:
+        listing = piriod.across(["acc_1", "\n", "", "\n", "acc_100"], on_error="collect")
+        assert list(await listing.collect()) == ["acc_1", "acc_100"]
+        assert list(listing.errors) == ["\n", ""]
+
+
+async def test_of_two_iterations_each_has_its_own_errors():
+    async with Sandbox(SIZES, latency=0.001) as sandbox, sandbox.session() as piriod:
+        sandbox.fail(status=403, page=3, workspace="acc_1000")
+        listing = piriod.across(SIZES, on_error="collect")
+        first = asyncio.create_task(listing.collect())
+        while not listing.errors:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        second = await listing.collect()
+        assert "acc_1000" not in await first
+        assert len(second["acc_1000"]) == 1_000
+        assert listing.errors == {}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

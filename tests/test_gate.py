@@ -299,3 +299,27 @@ async def test_one_429_pauses_the_whole_session(clock, bell):
         assert len(sandbox.requests) == 3
         assert piriod.stats.paused_until is None
         await piriod.close()
+
+
+async def test_a_sleep_that_takes_no_time_does_not_hold_the_loop():
+    async def sleepless(seconds):
+        slept.append(seconds)
+
+    slept, gate = [], Gate(1, sleepless)
+    gate.pause(100)
+    await gate.enter(None)
+    assert len(slept) == 1
+
+
+async def test_who_gives_up_costs_its_line_no_turn(bell):
+    crowd = Crowd(Gate(1, bell))
+    crowd.come(1, "inside")
+    crowd.come(2, "crawl")
+    crowd.come(1, "look-up")
+    await settle()
+    crowd.tasks[1].cancel()
+    await settle()
+    crowd.let_go()
+    await settle()
+    assert crowd.entered == [0, 2]
+    await crowd.end()

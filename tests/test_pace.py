@@ -11,7 +11,7 @@ from piriod_async.attempt import Request
 from piriod_async.budget import Budget
 from piriod_async.errors import status_error
 from piriod_async.gate import Gate
-from piriod_async.pace import FIRST_CLIMB, LAST_CLIMB, Pace
+from piriod_async.pace import FIRST_CLIMB, LAST_CLIMB, SLOWEST, Pace
 from piriod_async.retry import Retrier
 from piriod_async.sandbox.answer import Refusal
 from piriod_async.sandbox.limit import RateLimit
@@ -137,6 +137,21 @@ def test_later_ones_cut_it_if_they_were_sent_after_the_last_cut():
     for second in range(7, 20):
         pace.refused(second, sent=second)
     assert pace.climb == LAST_CLIMB
+
+
+def test_a_bad_hour_is_not_held_against_the_server_for_long():
+    pace, now = Pace(), 0.0
+    pace.refused(now, sent=now)
+    while now < 3_600:
+        now = max(pace.next, now + 1)
+        pace.leave(now)
+        pace.refused(now, sent=now)
+    assert pace.rate == SLOWEST
+    well = now
+    while pace.rate < 50:
+        now = pace.next
+        pace.leave(now)
+    assert now - well < 300
 
 
 def test_it_climbs_while_it_is_what_holds_requests_back():

@@ -20,6 +20,7 @@ from piriod_async import (
     PiriodSession,
     RetryPolicy,
 )
+from piriod_async.client import _open
 from piriod_async.sandbox import Sandbox
 
 pytestmark = pytest.mark.usefixtures("tidy")
@@ -662,6 +663,28 @@ def test_a_crawl_that_a_loop_left_unfinished_does_not_harm_the_next():
     asyncio.run(leave())
     assert asyncio.run(read(piriod)) == 250
     assert piriod.stats.in_flight == 0
+
+
+def test_two_loops_at_once_are_refused():
+    piriod = PiriodSession("sandbox-token", "acc_sandbox", base_url=f"http://127.0.0.1:{free_port()}")
+
+    async def use():
+        assert await read(piriod) == 250
+        with pytest.raises(ConfigurationError, match="in use on another event loop"):
+            await asyncio.to_thread(asyncio.run, piriod.customers().count())
+        await piriod.close()
+
+    asyncio.run(use())
+
+
+def test_a_loop_that_is_closed_by_hand_is_forgotten():
+    for _ in range(3):
+        piriod = PiriodSession("sandbox-token", "acc_sandbox", base_url=f"http://127.0.0.1:{free_port()}")
+        loop = asyncio.new_event_loop()
+        assert loop.run_until_complete(read(piriod)) == 250
+        loop.run_until_complete(piriod.close())
+        loop.close()
+    assert sum(each.is_closed() for each in _open) <= 1
 
 
 def test_a_borrowed_session_stays_on_its_loop():

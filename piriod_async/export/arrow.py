@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
+from threading import Lock
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -142,16 +143,18 @@ class ParquetFile:
         self._rows = rows
         self._held: list[Any] = []
         self._count = 0
+        self._lock = Lock()  # a cancelled `add` goes on in its thread, while another closes the file
 
     def add(self, batch: "pa.RecordBatch") -> None:
         """Add rows; they are written when there are enough for a row group."""
-        self._held.append(batch)
-        self._count += batch.num_rows
-        while self._count >= self._rows:
-            table = pa.Table.from_batches(self._held, self._schema)
-            self._writer.write_table(table.slice(0, self._rows))
-            self._held = table.slice(self._rows).to_batches()
-            self._count -= self._rows
+        with self._lock:
+            self._held.append(batch)
+            self._count += batch.num_rows
+            while self._count >= self._rows:
+                table = pa.Table.from_batches(self._held, self._schema)
+                self._writer.write_table(table.slice(0, self._rows))
+                self._held = table.slice(self._rows).to_batches()
+                self._count -= self._rows
 
     def __enter__(self) -> Self:
         return self
@@ -159,9 +162,10 @@ class ParquetFile:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if kind is None and self._count:
-            self._writer.write_table(pa.Table.from_batches(self._held, self._schema))
-        self._writer.close()
+        with self._lock:
+            if kind is None and self._count:
+                self._writer.write_table(pa.Table.from_batches(self._held, self._schema))
+            self._writer.close()
 
 
 def stream_to_parquet(stream: "str | os.PathLike[str]", file: "str | os.PathLike[str] | BinaryIO") -> None:

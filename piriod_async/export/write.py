@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
+from piriod_async.export.fields import ExportError
 from piriod_async.export.flat import ContactsCsv, Csv
 from piriod_async.export.jsonl import JsonLines
 from piriod_async.models import Customer
@@ -67,10 +68,12 @@ async def write_csv(
         contacts: Where the customers' contacts go, a row each (`CONTACT_COLUMNS`), if they are wanted.
 
     Raises:
-        ExportError: There is no such field.
+        ExportError: There is no such field, or both files are one.
         PiriodError: What the listing raises.
         OSError: A file cannot be written.
     """
+    if contacts is not None and _is_same(file, contacts):
+        raise ExportError(f"contacts={contacts!r}: expected another file than the customers'")
     files: list[tuple[Target, Encoder]] = [(file, Csv(fields, raw_cells))]
     if contacts is not None:
         files.append((contacts, ContactsCsv(raw_cells)))
@@ -140,6 +143,12 @@ async def _write(listing: AsyncIterable[Customer], files: Iterable[tuple[Target,
                 await asyncio.to_thread(file.write, encoder.encode(customers))
             count += len(customers)
     return count
+
+
+def _is_same(one: Target, other: Target) -> bool:
+    if isinstance(one, str | os.PathLike) and isinstance(other, str | os.PathLike):
+        return Path(one).absolute() == Path(other).absolute()
+    return one is other
 
 
 async def _batches(listing: AsyncIterable[Customer]) -> AsyncGenerator[list[Customer], None]:
