@@ -97,8 +97,8 @@ class WorkspaceListing(Leavable):
             ExceptionGroup: Of the `PiriodError` of each workspace that failed, if one did.
         """
         if self.errors:
-            names = ", ".join(map(str, self.errors))
-            raise ExceptionGroup(f"{len(self.errors)} workspaces failed: {names}", [*self.errors.values()])
+            failed = f"{len(self.errors)} of {len(self.progress.workspaces)} workspaces failed"
+            raise ExceptionGroup(f"{failed}: {', '.join(map(str, self.errors))}", [*self.errors.values()])
 
     @property
     def progress(self) -> WorkspaceProgress:

@@ -216,7 +216,9 @@ class PiriodSession:
         )
         workspace = self._workspace if workspace is None else workspace_id(workspace)
         if workspace is None:
-            raise ConfigurationError("workspace=None: expected a workspace's id, here or in PiriodSession(workspace=…)")
+            raise ConfigurationError(
+                "workspace=None: expected a workspace's id: here, in PiriodSession(workspace=…) or PIRIOD_WORKSPACE"
+            )
         return self._list(query, workspace, after, check_filters, lambda: LOOK_AHEAD * self._transport.concurrency)
 
     def across(

@@ -370,7 +370,7 @@ async def test_a_failed_count(here):
 def test_the_sandbox_serves_until_interrupted():
     command = [*COMMAND, "sandbox", "--port", "0", "--customers", "7", "--workspace", "acc_1", "--workspace", "acc_2"]
     with subprocess.Popen(command, stdout=-1, stderr=-1, env=BARE) as process:
-        settings = dict(pair.split("=", 1) for pair in process.stdout.readline().decode().split())
+        settings = dict(pair.split("=", 1) for pair in process.stdout.readline().decode().split()[1:])
         curl, workspaces = process.stdout.readline().decode(), process.stdout.readline().decode()
         listing = run("customers", "--workspace", "acc_2", **settings)
         process.send_signal(signal.SIGINT)

@@ -228,7 +228,7 @@ async def test_collected_errors_cost_nobody_else():
             None: (ConfigurationError, None),
         }
         assert listing.errors["acc_1000"].attempts == 5
-        with pytest.raises(ExceptionGroup, match="5 workspaces failed: ") as group:
+        with pytest.raises(ExceptionGroup, match="5 of 8 workspaces failed: ") as group:
             listing.raise_for_errors()
         assert set(group.value.exceptions) == set(listing.errors.values())
 

@@ -108,7 +108,7 @@ def main() -> None:
 @click.option("--test-mode", is_flag=True, envvar="PIRIOD_TEST_MODE", help="Test data in place of live data.")
 @click.option("--limit", type=AT_LEAST_ONE, metavar="N", help="Customers at most, of all workspaces together.")
 @click.option("--count", is_flag=True, help="Only how many there are: one request for each workspace.")
-@click.option("-o", "--output", type=PATH, metavar="FILE", help="Where to; appears when it is whole.")
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="Write to FILE, which appears when it is whole.")
 @click.option(
     "--format",
     type=click.Choice(["table", "jsonl", "csv", "parquet"]),
@@ -118,11 +118,16 @@ def main() -> None:
 @click.option("--contacts", type=PATH, metavar="FILE", help="The customers' contacts, as a second CSV file.")
 @click.option("--raw-cells", is_flag=True, help="CSV without the apostrophe before texts such as =1+1 or +56 9 ….")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted export to FILE.")
-@click.option("--token-file", type=PATH, metavar="FILE", help="Has the token, if not PIRIOD_TOKEN.")
+@click.option("--token-file", type=PATH, metavar="FILE", help="File with the token; goes before PIRIOD_TOKEN.")
 @click.option("--base-url", envvar="PIRIOD_BASE_URL", metavar="URL", help="Where the API is, if not in production.")
 @click.option("--concurrency", type=AT_LEAST_ONE, default=8, show_default=True, metavar="N", help="Requests at once.")
 @click.option(
-    "--page-size", type=click.IntRange(1, 100), default=100, show_default=True, metavar="N", help="Of a request."
+    "--page-size",
+    type=click.IntRange(1, 100),
+    default=100,
+    show_default=True,
+    metavar="N",
+    help="Customers asked for with one request; 10 at least by created.",
 )
 @click.option(
     "--sandbox",
@@ -132,9 +137,9 @@ def main() -> None:
     metavar="[N]",
     help="List a sandbox of N customers, to try things on.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Say every attempt.")
+@click.option("-v", "--verbose", is_flag=True, help="Report every attempt.")
 def customers(**options: Any) -> int:
-    r"""List customers, or export them to a file.
+    """List customers, or export them to a file.
 
     The token comes from PIRIOD_TOKEN, from --token-file, or is asked for on a terminal: never an argument, which
     anybody could see. PIRIOD_WORKSPACE, PIRIOD_TEST_MODE and PIRIOD_BASE_URL count where no option does.
@@ -143,13 +148,15 @@ def customers(**options: Any) -> int:
     piriod-async customers --country CL --metadata plan=gold
     piriod-async customers -o customers.parquet
     piriod-async customers -o customers.csv --contacts contacts.csv --resume
-    """
+    """  # noqa: D301 (click wants the character itself)
     return list_customers(Options(**options))
 
 
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="0 for any free one.")
-@click.option("--customers", "size", type=COUNT, default=SANDBOX_CUSTOMERS, show_default=True, metavar="N")
+@click.option(
+    "--customers", "size", type=COUNT, default=SANDBOX_CUSTOMERS, show_default=True, metavar="N", help="In each."
+)
 @click.option("--workspace", "workspaces", multiple=True, default=["acc_sandbox"], metavar="ID", help="Repeatable.")
 def sandbox(port: int, size: int, workspaces: Sequence[str]) -> None:
     """Serve the API in miniature until Ctrl-C, N customers in each workspace."""
@@ -160,7 +167,9 @@ async def _serve(port: int, workspaces: dict[str, int]) -> None:
     from piriod_async.sandbox import Sandbox  # noqa: PLC0415 (only those who use it pay for it)
 
     async with Sandbox(workspaces, port=port) as served:
-        click.echo(f"PIRIOD_BASE_URL={served.url} PIRIOD_TOKEN={served.token} PIRIOD_WORKSPACE={served.workspace}")
+        click.echo(
+            f"export PIRIOD_BASE_URL={served.url} PIRIOD_TOKEN={served.token} PIRIOD_WORKSPACE={served.workspace}"
+        )
         click.echo(
             f"curl -H 'Authorization: Token {served.token}' -H 'x-simple-workspace: {served.workspace}' "
             f"'{served.url}/customers/?page_size=2'"

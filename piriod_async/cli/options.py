@@ -98,6 +98,8 @@ class Options:
             click.UsageError: As `encoder` does; or options do not go together.
         """
         encoder = self.encoder()
+        if self.output == Path("-"):
+            raise click.UsageError("-o -: expected a file's name; without -o it goes to standard output")
         if self.count and self.output:
             raise click.UsageError("--count goes to the terminal: expected no -o")
         if self.contacts and not (self.output and isinstance(encoder, Csv)):
