@@ -19,7 +19,7 @@ from typing import Any, BinaryIO, Self
 import msgspec
 from attrs import field, frozen
 
-from piriod_async.export.fields import FIELDS, ExportError, chosen
+from piriod_async.export.fields import FIELDS, ExportError, chosen_fields
 from piriod_async.models import Customer
 
 try:
@@ -55,10 +55,6 @@ _TYPES = dict.fromkeys(FIELDS, _TEXT) | {
 }
 
 
-def _chosen(fields: Iterable[str] | None) -> Sequence[str]:
-    return chosen(fields, FIELDS)
-
-
 @frozen
 class ArrowStream:
     """Customers as an Arrow IPC stream, a record batch for each piece; it needs no end, and may be cut between pieces.
@@ -68,7 +64,7 @@ class ArrowStream:
         workspaces: Begin with a column `workspace`.
     """
 
-    fields: Sequence[str] = field(default=None, converter=_chosen)
+    fields: Sequence[str] = field(default=None, converter=chosen_fields)
     workspaces: bool = False
 
     @property

@@ -3,12 +3,16 @@
 from collections.abc import Collection, Iterable, Sequence
 
 import attrs
+import msgspec
 
 from piriod_async.errors import PiriodError
 from piriod_async.models import Customer
 
 FIELDS = tuple(attribute.name for attribute in attrs.fields(Customer))
 """The fields of a record, as JSON lines, Parquet and Arrow have them: nested, in this order."""
+
+
+exact_json = msgspec.json.Encoder(decimal_format="number")  # 1.10 stays 1.10
 
 
 class ExportError(PiriodError, ValueError):
@@ -27,3 +31,8 @@ def chosen(fields: Iterable[str] | None, known: Collection[str]) -> Sequence[str
         wrong = unknown[0] if unknown else ",".join(names)
         raise ExportError(f"fields={wrong!r}: expected some of {', '.join(known)}; each once")
     return names
+
+
+def chosen_fields(fields: Iterable[str] | None) -> Sequence[str]:
+    """Return those of `FIELDS` that are asked for, likewise."""
+    return chosen(fields, FIELDS)

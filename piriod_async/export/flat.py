@@ -19,14 +19,12 @@ from operator import attrgetter
 from types import MappingProxyType
 from typing import Any, Final
 
-import msgspec
 from attrs import field, frozen
 
-from piriod_async.export.fields import chosen
+from piriod_async.export.fields import chosen, exact_json
 from piriod_async.models import Contact, Customer
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
-_json = msgspec.json.Encoder(decimal_format="number")
 
 
 def _own(*names: str) -> dict[str, Callable[[Any], object]]:
@@ -34,7 +32,7 @@ def _own(*names: str) -> dict[str, Callable[[Any], object]]:
 
 
 def _as_json(name: str) -> Callable[[Customer], object]:
-    return lambda customer: _json.encode(getattr(customer, name)).decode()
+    return lambda customer: exact_json.encode(getattr(customer, name)).decode()
 
 
 COLUMNS: Final[Mapping[str, Callable[[Customer], object]]] = MappingProxyType(

@@ -2,17 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
 from attrs import field, frozen
 
-from piriod_async.export.fields import FIELDS, chosen
+from piriod_async.export.fields import FIELDS, chosen_fields, exact_json
 from piriod_async.models import Customer
-
-_json = msgspec.json.Encoder(decimal_format="number")  # 1.10 stays 1.10
-
-
-def _chosen(fields: Iterable[str] | None) -> Sequence[str]:
-    return chosen(fields, FIELDS)
 
 
 @frozen
@@ -24,7 +17,7 @@ class JsonLines:
         workspaces: Begin each with a field `workspace`.
     """
 
-    fields: Sequence[str] = field(default=None, converter=_chosen)
+    fields: Sequence[str] = field(default=None, converter=chosen_fields)
     workspaces: bool = False
 
     def start(self) -> bytes:
@@ -35,11 +28,11 @@ class JsonLines:
         """Return the lines of customers that are all of one workspace."""
         lines: Iterable[bytes] = map(self._line, customers)
         if self.workspaces:
-            first = b'{"workspace":' + _json.encode(workspace) + b","
+            first = b'{"workspace":' + exact_json.encode(workspace) + b","
             lines = (first + line[1:] for line in lines)
         return b"".join(line + b"\n" for line in lines)
 
     def _line(self, customer: Customer) -> bytes:
         if self.fields == FIELDS:
-            return _json.encode(customer)
-        return _json.encode({name: getattr(customer, name) for name in self.fields})
+            return exact_json.encode(customer)
+        return exact_json.encode({name: getattr(customer, name) for name in self.fields})
