@@ -179,7 +179,7 @@ class WorkspaceListing(Leavable):
 
     def _ahead(self, run: _Run) -> int:
         """Return a crawl's share of the look-ahead: all of it, for the one that is left in the end."""
-        return max(FEWEST_AHEAD, LOOK_AHEAD * self._concurrency // len(run.crawling))
+        return max(FEWEST_AHEAD, LOOK_AHEAD * self._concurrency // max(len(run.crawling), 1))
 
 
 async def _each(workspaces: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:

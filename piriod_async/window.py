@@ -86,7 +86,8 @@ class _Line(Generic[T]):
                     self.places.insert(index + offset, _Place(slot))
 
     def _ended(self, place: _Place[T], _: object) -> None:
-        if (result := place.result) and (result.then or place.slot.wide):
+        result = place.result if self.places else None  # none are left once the line is closed
+        if result and (result.then or place.slot.wide):
             self.advance()
 
     async def close(self) -> None:

@@ -11,7 +11,7 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piriod_async.window import Result, Slot, cancel, in_order
+from piriod_async.window import Result, Slot, _Line, cancel, in_order
 from tests.moving_list import settle
 
 pytestmark = pytest.mark.usefixtures("tidy")
@@ -338,3 +338,20 @@ async def test_the_same_as_one_after_the_other(forest, ahead, seed):
     assert begun == len(consumed) == sum(tree.size for tree in forest)
     # what stands behind a slot that names others was begun before they were
     assert most <= ahead * max((tree.depth for tree in forest), default=0)
+
+
+async def test_a_line_that_is_closed_moves_no_more():
+    """A slot may end in the turn in which the line is left, and its callback come after that."""
+
+    async def run():
+        return Result([], [Slot(run)])
+
+    asked = []
+    line = _Line(iter([Slot(run)]), lambda: asked.append("ahead") or 1)
+    line.advance()
+    [place] = line.places
+    await place.task
+    await line.close()
+    asked.clear()
+    line._ended(place, place.task)
+    assert asked == []
