@@ -48,7 +48,6 @@ class WorkspaceListing(Leavable):
     With `on_error="raise"` the first workspace that fails ends the iteration, and the error's `workspace` names it.
     With `"collect"` the others go on, and `errors` names those that failed: what came of one before it failed is a
     part. Iterating, and every method that reads, raises what `piriod_async.errors` lists.
-
     """
 
     _workspaces: Iterable[str] | AsyncIterable[str] = field(alias="workspaces", repr=False)
@@ -179,7 +178,7 @@ class WorkspaceListing(Leavable):
 
     def _ahead(self, run: _Run) -> int:
         """Return a crawl's share of the look-ahead: all of it, for the one that is left in the end."""
-        return max(FEWEST_AHEAD, LOOK_AHEAD * self._concurrency // max(len(run.crawling), 1))
+        return max(FEWEST_AHEAD, LOOK_AHEAD * self._concurrency // len(run.crawling))
 
 
 async def _each(workspaces: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:

@@ -84,13 +84,13 @@ class CustomerListing(Leavable):
 
         Only the customer that comes with it is checked against the filters.
         """
-        page = await self._page(await self._fetch(1, 1, self._bounds, run=self._new_run()))
+        page = await self._smallest()
         return page.count
 
     async def first(self) -> Customer | None:
         """Return the first customer, or None if there is none. One request; after a checkpoint it may take more."""
         if self._after is None:
-            page = await self._page(await self._fetch(1, 1, self._bounds, run=self._new_run()))
+            page = await self._smallest()
             return next(iter(page.customers), None)
         async with aclosing(self._customers(self._new_run())) as customers:
             return await anext(customers, None)
@@ -183,6 +183,10 @@ class CustomerListing(Leavable):
         if self._check_filters:
             self.query.check(customers)
         return Page(customers=customers, count=outline.count, raw=outline.raw)
+
+    async def _smallest(self) -> Page:
+        """Ask for one customer, which brings the count."""
+        return await self._page(await self._fetch(1, 1, self._bounds, run=self._new_run()))
 
     def _crawl(self, run: _Run) -> AsyncGenerator[Outline, None]:
         fetch = partial(self._fetch, run=run)
