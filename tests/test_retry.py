@@ -189,8 +189,10 @@ async def test_a_pause_by_another_counts_for_max_elapsed(clock, pause, attempts)
 async def test_queueing_does_not_count_for_max_elapsed(clock):
     gate = Gate(8, clock.sleep)
     gate.pause(100)
-    assert await Server(clock, LOST).fetch(clock.policy(max_elapsed=5), gate) == "body"
-    assert len(clock.naps) == 2
+    server = Server(clock, LOST)
+    assert await server.fetch(clock.policy(max_elapsed=5), gate) == "body"
+    assert server.attempts == [1, 2]
+    assert clock.naps[0] == 100
 
 
 # --- Retry-After ---
