@@ -85,7 +85,7 @@ async def test_exactly_once_whatever_moves(
     note(f"{len(moving.asked)} requests")
     if isinstance(crawling.exception(), IncompleteListError):
         stamps = [moving.printed(row).created for row in moving.rows]
-        crowd = max(len(moving.select(Span(lower(stamp), upper(stamp)))) for stamp in stamps)
+        crowd = max((len(moving.select(Span(lower(stamp), upper(stamp)))) for stamp in stamps), default=0)
         filled = crowd + len(moving.gone) > min(page_size, clamp)
         assert filled or moving.raced >= PASSES, "no instant filled a page, and no reading of one was raced each time"
         return

@@ -1,6 +1,7 @@
 """The ordered, bounded look-ahead: what is under way, what comes out, and that nothing is left."""
 
 import asyncio
+import math
 import random
 from collections.abc import Iterator
 from contextlib import aclosing
@@ -336,8 +337,9 @@ async def test_the_same_as_one_after_the_other(forest, ahead, seed):
         most = max(most, begun - len(consumed))
     assert reading.result() == [item for tree in forest for item in tree.sequence()]
     assert begun == len(consumed) == sum(tree.size for tree in forest)
-    # what stands behind a slot that names others was begun before they were
-    assert most <= ahead * max((tree.depth for tree in forest), default=0)
+    # a slot that names others pushes out of the first `ahead` some that are begun already; so may those it names
+    depth = max((tree.depth for tree in forest), default=1)
+    assert most <= math.comb(ahead + depth - 1, depth)
 
 
 async def test_a_line_that_is_closed_moves_no_more():
