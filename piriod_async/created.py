@@ -62,8 +62,7 @@ class Mark:
     def fresh(self, rows: Iterable[Row]) -> tuple[Row, ...]:
         """Return the rows that are past the mark, each once, and move it past them. They must be in order."""
         rest = dropwhile(lambda row: self.passed(created_of(row)), rows)
-        by_id = {each.id: each for each in rest if each.created != self.created or each.id not in self.ids}
-        fresh = tuple(by_id.values())
+        fresh = tuple({each.id: each for each in rest if each.id not in self.ids}.values())
         self.move(fresh)
         return fresh
 
