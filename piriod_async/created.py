@@ -68,10 +68,7 @@ class Mark:
 
     def leads_on(self, rows: Sequence[Row]) -> bool:
         """Return whether one of the rows, which are in order, is past the mark."""
-        return any(
-            each.id not in self.ids if (created := created_of(each)) == self.created else not self.passed(created)
-            for each in reversed(rows)
-        )
+        return any(each.id not in self.ids and not self.passed(created_of(each)) for each in reversed(rows))
 
     def move(self, rows: Sequence[Row]) -> None:
         """Move past rows that are in order, the last of them not before the mark."""
