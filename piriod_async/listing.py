@@ -55,9 +55,9 @@ class CustomerListing(Leavable):
     query: CustomerQuery
     workspace: str
     _transport: Transport = field(alias="transport", repr=False)
-    _test_mode: bool = field(alias="test_mode")
-    _after: Checkpoint | None = field(alias="after")
-    _check_filters: bool = field(alias="check_filters")
+    _test_mode: bool = field(alias="test_mode", repr=False)
+    _after: Checkpoint | None = field(alias="after", repr=False)
+    _check_filters: bool = field(alias="check_filters", repr=False)
     _ahead: Callable[[], int] = field(alias="ahead", repr=False)
     _run: _Run | None = field(default=None, init=False, repr=False)
 

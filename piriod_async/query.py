@@ -148,7 +148,10 @@ class CustomerQuery:
             reason = "two customers of every page go into making sure that none is missed"
             raise _refuse("page_size", self.page_size, f"{SMALLEST_RANGE_PAGE} or more by {self.ordering!r}: {reason}")
         if self.created__gte and self.created__lte and self.created__gte > self.created__lte:
-            raise _refuse("created__gte", self.created__gte, f"no later than created__lte={self.created__lte!r}")
+            raise QueryError(
+                f"created__gte={self.created__gte.isoformat()}: expected an instant no later than "
+                f"created__lte={self.created__lte.isoformat()}"
+            )
 
     @property
     def by_created(self) -> bool:

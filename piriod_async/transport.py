@@ -50,7 +50,6 @@ class _Binding:
     loop: asyncio.AbstractEventLoop
     client: aiohttp.ClientSession
     proxy: Mapping[str, Any] = field(repr=False)  # it may have a password
-    gate: Gate
     retrier: Retrier
     turn: asyncio.Lock = field(factory=asyncio.Lock)
 
@@ -136,7 +135,7 @@ class Transport:
     @property
     def gate(self) -> Gate | None:
         """The gate of the event loop used last."""
-        return self._binding.gate if self._binding else None
+        return self._binding.retrier.gate if self._binding else None
 
     async def close(self) -> None:
         """End what is under way with an error, and close what is ours. Again is harmless."""
@@ -165,7 +164,7 @@ class Transport:
             client = self.borrowed or await own_client(self.concurrency)
             gate = Gate(self._room(client), self.retry.sleep)
             retrier = Retrier(self.retry, gate, self.budget, self.on_attempt)
-            self._binding = _Binding(loop, client, proxy, gate, retrier)
+            self._binding = _Binding(loop, client, proxy, retrier)
         return self._binding
 
     def _room(self, client: aiohttp.ClientSession) -> int:

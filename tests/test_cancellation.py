@@ -111,7 +111,7 @@ async def test_cancelled_at_every_await(crawl):
             loop.set_task_factory(None)
             cancelled = steps.consumer.cancelled()
             assert all(task.done() for task in steps.tasks), at
-            assert (binding.gate.in_flight, binding.gate._free) == (0, 3), at
+            assert (binding.retrier.gate.in_flight, binding.retrier.gate._free) == (0, 3), at
             assert not binding.client.connector._acquired, at
             assert not piriod._transport._under_way, at
             sandbox.heal()

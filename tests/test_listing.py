@@ -37,7 +37,7 @@ def assert_idle(piriod):
     assert piriod.stats.in_flight == 0
     if binding := piriod._transport._binding:
         assert not binding.client.connector._acquired
-        assert binding.gate._free == piriod._transport.concurrency
+        assert binding.retrier.gate._free == piriod._transport.concurrency
 
 
 def under_way():

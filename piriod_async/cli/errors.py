@@ -35,6 +35,8 @@ _HINTS: list[tuple[type[PiriodError], str]] = [
 # a name may come from anybody: no escape sequences, no text that runs backwards
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
+_ARGUMENT = re.compile(r"(?:^|(?<=no later than ))(?!token)([a-z_]+)=")
+
 
 class Failure(Exception):  # noqa: N818 (an end, with what is said of it)
     """Ends the command.
@@ -64,6 +66,14 @@ def exit_code(error: PiriodError) -> int:
 def hint(error: PiriodError) -> str:
     """Return what to do about an error; empty if it says so itself."""
     return next((text for kind, text in _HINTS if isinstance(error, kind)), "")
+
+
+def told(error: PiriodError) -> str:
+    """Return what an error says; of an argument that is refused, by its option's name."""
+    text = in_a_line(error)
+    if not isinstance(error, ConfigurationError | QueryError):
+        return text
+    return _ARGUMENT.sub(lambda found: f"--{found[1].replace('__', '-').replace('_', '-')} ", text)
 
 
 def in_a_line(text: object) -> str:

@@ -1,5 +1,6 @@
 """What was asked for on the command line, and what of it cannot be."""
 
+import math
 import os
 import sys
 from datetime import UTC, datetime
@@ -66,6 +67,11 @@ class Options:
             "check_filters": not self.no_check_filters,
         }
 
+    @property
+    def at_once(self) -> int:
+        """Requests at once: no more than the limit has pages."""
+        return min(self.concurrency, math.ceil(self.limit / self.page_size)) if self.limit else self.concurrency
+
     def labelled(self) -> bool:
         """Return whether what is written begins with the workspace: where there may be several."""
         return self.workspaces_file is not None or len(self.workspaces) > 1
@@ -98,10 +104,12 @@ class Options:
             click.UsageError: As `encoder` does; or options do not go together.
         """
         encoder = self.encoder()
+        if self.count and (more := [name for name in _NOT_COUNTED if getattr(self, name)]):
+            raise click.UsageError(f"--count is a number on standard output: expected no --{more[0].replace('_', '-')}")
+        if self.raw_cells and not isinstance(encoder, Csv):
+            raise click.UsageError("--raw-cells goes with CSV: --format csv, or -o customers.csv")
         if self.output == Path("-"):
             raise click.UsageError("-o -: expected a file's name; without -o it goes to standard output")
-        if self.count and self.output:
-            raise click.UsageError("--count goes to the terminal: expected no -o")
         if self.contacts and not (self.output and isinstance(encoder, Csv)):
             raise click.UsageError("--contacts goes with -o and CSV: -o customers.csv --contacts contacts.csv")
         if not self.output:
@@ -143,4 +151,5 @@ class Options:
         return kind or ("table" if sys.stdout.isatty() else "jsonl")
 
 
+_NOT_COUNTED = ("output", "limit", "format", "fields", "contacts", "raw_cells", "resume")
 _IDENTITY = (*_FILTERS, "metadata", "ordering", "test_mode", "limit", "fields", "raw_cells", "base_url", "sandbox")
