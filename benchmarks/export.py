@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "piriod_async"]
@@ -31,9 +30,10 @@ def main() -> None:
     options = parser.parse_args()
     sandbox = [*COMMAND, "sandbox", "--port", "0", "--customers", str(options.customers)]
     with subprocess.Popen(sandbox, stdout=subprocess.PIPE) as served, tempfile.TemporaryDirectory() as place:
-        assert served.stdout
-        env = os.environ | dict(pair.split("=", 1) for pair in served.stdout.readline().decode().split())
         try:
+            assert served.stdout
+            printed = served.stdout.readline().decode().removeprefix("export ")
+            env = os.environ | dict(pair.split("=", 1) for pair in printed.split())
             subprocess.run([*COMMAND, "customers", "--count"], env=env, check=True)  # it makes them up now
             print(ROW.format("format", "export", "exit", "kept", "seconds", "peak MB", "bytes"))
             for kind in options.formats.split(","):
@@ -46,24 +46,24 @@ def main() -> None:
 def export(kind: str, place: Path, env: dict[str, str], *, customers: int, kills: int, moments: random.Random) -> None:
     """Export undisturbed; then again, killed at random moments; and compare."""
     whole, file = place / f"whole.{kind}", place / f"killed.{kind}"
-    run(kind, "undisturbed", whole, env, lambda _: False)
+    run(kind, "undisturbed", whole, env)
     for number, least in enumerate(sorted(moments.randrange(customers) for _ in range(kills)), 1):
-        run(kind, f"kill {number} at {least:,} or more", file, env, lambda kept, least=least: kept >= least)
-    run(kind, "resumed to the end", file, env, lambda _: False)
+        run(kind, f"kill {number} at {least:,} or more", file, env, least)
+    run(kind, "resumed to the end", file, env)
     print(f"{kind:8} the same as undisturbed: {same(whole, file)}", flush=True)
     whole.unlink()
     file.unlink()
 
 
-def run(kind: str, name: str, file: Path, env: dict[str, str], kill: Callable[[int], bool]) -> None:
-    """Run one export to its end, or until it is to be killed; and print a line."""
+def run(kind: str, name: str, file: Path, env: dict[str, str], least: int | None = None) -> None:
+    """Run one export to its end, or until so many customers are kept and it is killed; and print a line."""
     started = time.monotonic()
     process = subprocess.Popen([*COMMAND, "customers", "-o", str(file), "--resume"], env=env)
     while True:
         pid, status, usage = os.wait4(process.pid, os.WNOHANG)
         if pid:
             break
-        if kill(kept(file)):
+        if least is not None and kept(file) >= least:
             process.kill()
         time.sleep(0.01)
     process.returncode = os.waitstatus_to_exitcode(status)

@@ -7,9 +7,10 @@ from datetime import datetime
 
 from attrs import frozen
 
-from piriod_async import Customer, NotFoundError, Page
+from piriod_async import Customer, NotFoundError
 from piriod_async.crawl import PART, Crawl
 from piriod_async.created import Mark, Span
+from piriod_async.outline import Outline
 from piriod_async.query import CustomerQuery
 from piriod_async.window import LOOK_AHEAD
 
@@ -47,7 +48,7 @@ def planned(created: Sequence[datetime], concurrency: int = 8, page_size: int = 
     customers = [Customer(id=str(index), name="", created=moment) for index, moment in enumerate(created)]
     sent: list[Planned] = []
 
-    async def fetch(number: int, size: int, span: Span) -> Page:
+    async def fetch(number: int, size: int, span: Span) -> Outline:
         await asyncio.sleep(0)
         start = bisect_left(created, span.gte) if span.gte else 0
         stop = bisect_right(created, span.lte) if span.lte else len(created)
@@ -55,12 +56,11 @@ def planned(created: Sequence[datetime], concurrency: int = 8, page_size: int = 
         first = start + (number - 1) * size
         if number > 1 and first >= stop:
             raise NotFoundError("no such page", status=404)
-        return Page(customers=tuple(customers[first : min(first + size, stop)]), count=stop - start, raw=b"")
+        return Outline(rows=customers[first : min(first + size, stop)], count=stop - start, raw=b"")
 
     async def crawl() -> int:
-        ahead = LOOK_AHEAD * concurrency
-        pages = Crawl(fetch, page_size, ahead, Span(), Mark(descending=False)).pages()
-        return sum([len(page.customers) async for page in pages])
+        pages = Crawl(fetch, page_size, lambda: LOOK_AHEAD * concurrency, Span(), Mark(descending=False)).pages()
+        return sum([len(page.rows) async for page in pages])
 
     if asyncio.run(crawl()) != len(created):
         raise AssertionError("the plan does not read the whole list")

@@ -52,7 +52,7 @@ class Plan:
 class Report:
     """What came of it."""
 
-    ids: dict[str, Counter[str]] = field(factory=dict)
+    ids: dict[str, Counter[int]] = field(factory=dict)
     ended: dict[str, int] = field(factory=dict)
     tasks: int = 0
     pages: int = 0

@@ -1,0 +1,18 @@
+"""What the benchmarks compute with is what happens."""
+
+import asyncio
+
+import pytest
+
+from benchmarks.plan import planned
+from piriod_async.sandbox import Sandbox
+
+
+@pytest.mark.parametrize("customers", [0, 1, 100, 2_500, 6_000])
+async def test_the_plan_is_what_a_crawl_asks(customers):
+    async with Sandbox(customers) as sandbox:
+        created = sorted(row["created"] for row in sandbox.customers())
+        async with sandbox.session() as piriod:
+            assert len(await piriod.customers().collect()) == customers
+    plan = await asyncio.to_thread(planned, created)
+    assert sorted(request.query for request in sandbox.requests) == sorted(tuple(each.params) for each in plan)
