@@ -1,5 +1,6 @@
 """Settings, refused where they cannot work: each check names the argument, its value and what was expected."""
 
+import inspect
 import math
 
 from piriod_async.errors import ConfigurationError
@@ -31,7 +32,7 @@ def function_or_none(name: str, value: object) -> None:
     """Refuse what cannot be called, unless it is None.
 
     Raises:
-        ConfigurationError: It is neither.
+        ConfigurationError: It is neither, or one that would have to be awaited.
     """
-    if value is not None and not callable(value):
-        raise ConfigurationError(f"{name}={value!r}: expected a function, or None")
+    if value is not None and (not callable(value) or inspect.iscoroutinefunction(value)):
+        raise ConfigurationError(f"{name}={value!r}: expected a function, not async, or None")

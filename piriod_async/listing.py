@@ -64,6 +64,8 @@ class CustomerListing(Leavable):
     def __attrs_post_init__(self) -> None:
         if self._after is None:
             return
+        if not isinstance(self._after, Checkpoint):
+            raise QueryError(f"after={self._after!r}: expected a Checkpoint, or None")
         if not self.query.by_created:
             raise QueryError(f"after=a checkpoint: expected None for ordering={self.query.ordering!r}")
         if (self._after.ordering, self._after.query) != (self.query.ordering, self._identity()):
@@ -198,7 +200,7 @@ class CustomerListing(Leavable):
     async def _fetch(self, number: int, size: int, span: Span, *, run: _Run) -> Outline:
         params = self.query.params(page=number, page_size=size, created__gte=span.gte, created__lte=span.lte)
         request = Request(page=number, workspace=self.workspace)
-        page = await self._transport.get(params, request=request, tally=run.tally)
+        page = await self._transport.get(params, skipped=(number - 1) * size, request=request, tally=run.tally)
         if run.total is None:
             had = len(page.rows) - len(run.mark.copy().fresh(page.rows)) if self._after and run.mark else 0
             run.total = page.count - had

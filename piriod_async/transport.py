@@ -88,11 +88,12 @@ class Transport:
     _binding: _Binding | None = field(default=None, init=False)
     _under_way: dict[asyncio.Timeout, asyncio.Future[None]] = field(factory=dict, init=False)
 
-    async def get(self, params: Iterable[tuple[str, str]], *, request: Request, tally: Tally) -> Outline:
+    async def get(self, params: Iterable[tuple[str, str]], *, skipped: int, request: Request, tally: Tally) -> Outline:
         """Ask for one page, again where a failure may pass.
 
         Args:
             params: The query string's pairs, not yet encoded.
+            skipped: Customers on the pages before it.
             request: Which page, of whose customers.
             tally: What counts it, beside the transport's own; the gate serves those of one tally in turn with others.
 
@@ -104,6 +105,12 @@ class Transport:
         headers = {name: value for name, value in _POLITENESS.items() if name not in binding.client.headers}
         headers |= {**self.credentials, "x-simple-workspace": request.workspace}
 
+        async def decode(body: bytes) -> Outline:
+            page = await decode_outline(body)
+            if not page.rows and page.count > skipped:  # a list that is just getting shorter says so the next time
+                raise DecodeError(f"{request}: it counts {page.count} customers and holds none", retryable=True)
+            return page
+
         async def send(attempt: int) -> bytes:
             for each in (self.tally, tally):
                 each.requests += 1
@@ -113,7 +120,7 @@ class Transport:
             return body
 
         async with self._until_closed():
-            return await binding.retrier.fetch(send, decode_outline, request=request, whose=tally)
+            return await binding.retrier.fetch(send, decode, request=request, whose=tally)
 
     async def customers(self, page: Outline) -> tuple[Customer, ...]:
         """Return all customers of a response.

@@ -122,8 +122,14 @@ async def test_an_observer_that_blocks_is_caught():
 
 
 def test_an_observer_is_a_function():
-    with pytest.raises(ConfigurationError, match="on_attempt='log': expected a function, or None"):
+    with pytest.raises(ConfigurationError, match="on_attempt='log': expected a function, not async, or None"):
         PiriodSession("token", on_attempt="log")
+
+    async def log(_):
+        pass
+
+    with pytest.raises(ConfigurationError, match="expected a function, not async, or None"):
+        PiriodSession("token", on_attempt=log)
 
 
 async def test_a_span_for_every_request(clock):

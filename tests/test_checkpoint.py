@@ -203,6 +203,12 @@ async def test_a_checkpoint_of_live_data_is_none_of_test_data():
                 other.customers(after=checkpoint)
 
 
+async def test_what_is_no_checkpoint():
+    async with Sandbox(60) as sandbox, sandbox.session() as piriod:
+        with pytest.raises(QueryError, match="after='cus_1': expected a Checkpoint, or None"):
+            piriod.customers(after="cus_1")
+
+
 @pytest.mark.parametrize("ordering", [None, "name", "created,name"])
 async def test_orderings_that_cannot_be_gone_on(ordering):
     async with Sandbox(60) as sandbox, sandbox.session() as piriod:

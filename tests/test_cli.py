@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import re
 import signal
 import subprocess
@@ -154,7 +155,14 @@ async def test_a_token_of_a_file(here, tmp_path):
     empty = here("customers", "--token-file", tmp_path / "empty", PIRIOD_WORKSPACE="acc_1")
     assert (empty.returncode, "is empty" in empty.stderr) == (2, True)
     absent = here("customers", "--token-file", tmp_path / "absent", PIRIOD_WORKSPACE="acc_1")
-    assert (absent.returncode, "No such file" in absent.stderr) == (1, True)
+    assert (absent.returncode, "No such file" in absent.stderr) == (2, True)
+    (tmp_path / "token").write_bytes(b"\xef\xbb\xbfsandbox-token\r\n")  # as an editor on Windows leaves it
+    async with Sandbox(3) as sandbox:
+        done = await here.beside("customers", "--token-file", tmp_path / "token", **env_of(sandbox))
+    assert len(ids(done)) == 3
+    (tmp_path / "token").write_bytes(b"\xff\xfe")
+    odd = here("customers", "--token-file", tmp_path / "token", PIRIOD_WORKSPACE="acc_1")
+    assert (odd.returncode, "can't decode" in odd.stderr) == (2, True)
 
 
 def test_without_a_token_it_says_what_to_set(here):
@@ -182,6 +190,12 @@ def test_a_token_is_no_argument(here):
         (["--sandbox", "many"], "--sandbox"),
         (["--colour", "red"], "--colour"),
         (["--limit", "0"], "--limit"),
+        (["--country", "CL", "--country", "PE"], "given 2 times: expected one value"),
+        (["--metadata", "plan=gold", "--metadata", "plan=silver"], "'plan' is given twice"),
+        (["--token-file", "token"], "--sandbox has a token of its own"),
+        (["--workspace", ""], "--workspace '': expected"),
+        (["--workspaces-file", os.devnull], "expected an id at least"),
+        (["-o", os.devnull, "--format", "csv"], "what is there is none, and is not replaced"),
         (["--country", " "], "--country ' ': expected text that is not blank"),
         (["--page-size", "5"], "--page-size 5: expected 10 or more"),
         (["--workspace", "a b"], "--workspace 'a b': expected"),

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import signal
+import stat
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -352,3 +353,15 @@ def test_a_part_that_was_tampered_with(tmp_path):
     (tmp_path / "a.csv.part.state").write_text("{")
     with pytest.raises(click.UsageError, match=r"cannot be read .* start over, without --resume"):
         Files.open([Part(tmp_path / "a.csv", export.Csv(["id"]))], OPTIONS, resume=True)
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_a_link_and_who_may_read_it_stay(kind, here, tmp_path):
+    real, link = tmp_path / f"real.{kind}", tmp_path / f"link.{kind}"
+    real.touch(mode=0o600)
+    link.symlink_to(real)
+    assert here("customers", "--sandbox", "3", "-o", link).returncode == 0
+    assert link.is_symlink()
+    assert len(rows_of(real)) == 3
+    assert stat.filemode(real.stat().st_mode) == "-rw-------"
+    assert sorted(tmp_path.iterdir()) == [link, real]

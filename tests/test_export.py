@@ -5,6 +5,8 @@ import csv
 import errno
 import io
 import json
+import os
+import stat
 import subprocess
 import sys
 import threading
@@ -298,6 +300,44 @@ async def test_a_file_by_its_path_is_whole_or_not_there(write, tmp_path):
         await write(broken(*[BARE] * 250), path)
     assert [each.name for each in tmp_path.iterdir()] == ["customers"]
     assert path.read_bytes() == before
+
+
+@every_writer
+async def test_two_at_once_under_one_name(write, tmp_path):
+    """The last to end has the name, and neither is torn."""
+    path = tmp_path / "customers"
+    await write(some(ODD), tmp_path / "one")
+    assert await asyncio.gather(write(some(*[BARE] * 250), path), write(some(ODD), path)) == [250, 1]
+    await write(some(*[BARE] * 250), tmp_path / "other")
+    assert path.read_bytes() in [(tmp_path / name).read_bytes() for name in ("one", "other")]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["customers", "one", "other"]
+
+
+@every_writer
+async def test_a_link_and_who_may_read_it_stay(write, tmp_path):
+    (tmp_path / "real").touch(mode=0o600)
+    (tmp_path / "link").symlink_to("real")
+    assert await write(some(ODD), tmp_path / "link") == 1
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").stat().st_size
+    assert stat.filemode((tmp_path / "real").stat().st_mode) == "-rw-------"
+
+
+@every_writer
+async def test_what_is_no_file_is_not_replaced(write, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(export.ExportError, match="what is there is none, and is not replaced"):
+            await write(some(ODD), path)
+    assert [each.name for each in tmp_path.iterdir()] == ["pipe"]
+
+
+@every_writer
+async def test_pairs_are_no_customers(write, tmp_path):
+    async with Sandbox(3) as sandbox, sandbox.session() as piriod:
+        with pytest.raises(TypeError, match="expected customers, and not tuples"):
+            await write(piriod.across(["acc_sandbox"]), tmp_path / "customers")
+    assert list(tmp_path.iterdir()) == []
 
 
 @every_writer

@@ -48,6 +48,7 @@ FAULTS = {
     "stalled": ({"stall": True}, APITimeoutError, TimeoutError),
     "HTML": ({"garbage": "html"}, DecodeError, msgspec.DecodeError),
     "broken JSON": ({"garbage": "json"}, DecodeError, msgspec.DecodeError),
+    "empty, against its count": ({"body": b'{"count":60,"results":[]}'}, DecodeError, None),
     "408": ({"status": 408}, UnexpectedStatusError, None),
     "429, seconds": ({"status": 429, "retry_after": 30}, RateLimitError, None),
     "429, a date": ({"status": 429, "retry_after": timedelta(seconds=30)}, RateLimitError, None),

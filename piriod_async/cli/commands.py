@@ -11,13 +11,13 @@ from typing import Any
 import click
 
 from piriod_async.cli.customers import list_customers
-from piriod_async.cli.errors import ERROR, INTERRUPTED, OK, Failure, say
+from piriod_async.cli.errors import ERROR, INTERRUPTED, OK, USAGE, Failure, say
 from piriod_async.cli.options import Options
 
 SANDBOX_CUSTOMERS = 1_000
 EXIT_CODES = """\b
 Exit codes:
-  0    all of it
+  0    all of it, or as much as the reader of a pipe took
   1    an error of the API, the network or a file
   2    wrong usage
   3    incomplete: the list moved too much, or some of several workspaces failed
@@ -27,6 +27,9 @@ Exit codes:
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
+    if sys.stdout is None or sys.stderr is None:
+        say("standard output or error is closed: expected both open")
+        return USAGE
     try:
         return main.main(arguments, prog_name="piriod-async", standalone_mode=False) or OK
     except (click.Abort, KeyboardInterrupt):
@@ -66,7 +69,24 @@ def _instant(_: click.Context, __: click.Parameter, value: str | None) -> dateti
 def _pairs(_: click.Context, __: click.Parameter, values: Sequence[str]) -> dict[str, str] | None:
     if wrong := [value for value in values if "=" not in value]:
         raise click.BadParameter(f"{wrong[0]!r}: expected KEY=VALUE")
-    return dict(value.split("=", 1) for value in values) or None
+    pairs = [value.split("=", 1) for value in values]
+    keys = [key for key, _ in pairs]
+    if twice := [key for key in keys if keys.count(key) > 1]:
+        raise click.BadParameter(f"{twice[0]!r} is given twice: expected each key once")
+    return dict(pairs) or None
+
+
+def _once(_: click.Context, __: click.Parameter, values: Sequence[str]) -> str | None:
+    if len(values) > 1:  # what click does by itself is to forget the first
+        raise click.BadParameter(f"it is given {len(values)} times: expected one value")
+    return values[0] if values else None
+
+
+def _ids(_: click.Context, __: click.Parameter, values: Sequence[str]) -> Sequence[str]:
+    for value in values:
+        if not value or " " in value or not (value.isascii() and value.isprintable()):
+            raise click.BadParameter(f"{value!r}: expected visible ASCII characters, without spaces")
+    return values
 
 
 def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -84,14 +104,14 @@ def main() -> None:
 
 
 @main.command(epilog=EXIT_CODES)
-@click.option("--country", metavar="ID", help='Country id, as in "CL".')
-@click.option("--email", metavar="TEXT", help="E-mail address.")
-@click.option("--name", metavar="TEXT", help="Name, or a part of it.")
-@click.option("--tax-id", metavar="ID", help="Tax identifier (RUT, RFC, NIT, …).")
+@click.option("--country", callback=_once, multiple=True, metavar="ID", help='Country id, as in "CL".')
+@click.option("--email", callback=_once, multiple=True, metavar="TEXT", help="E-mail address.")
+@click.option("--name", callback=_once, multiple=True, metavar="TEXT", help="Name, or a part of it.")
+@click.option("--tax-id", callback=_once, multiple=True, metavar="ID", help="Tax identifier (RUT, RFC, NIT, …).")
 @click.option("--created-gte", callback=_instant, metavar="WHEN", help="Created at or after; with its zone.")
 @click.option("--created-lte", callback=_instant, metavar="WHEN", help="Created at or before; with its zone.")
-@click.option("--subscriptions", metavar="ID", help="Id of a subscription of the customer.")
-@click.option("--sources", metavar="ID", help="Id of a payment source of the customer.")
+@click.option("--subscriptions", callback=_once, multiple=True, metavar="ID", help="Id of one of its subscriptions.")
+@click.option("--sources", callback=_once, multiple=True, metavar="ID", help="Id of one of its payment sources.")
 @click.option("--metadata", callback=_pairs, multiple=True, metavar="KEY=VALUE", help="In its metadata; repeatable.")
 @click.option(
     "--ordering",
@@ -103,7 +123,7 @@ def main() -> None:
 @click.option("--no-check-filters", is_flag=True, help="Do not hold the answers against the filters.")
 @click.option("--workspace", "workspaces", multiple=True, metavar="ID", help="If not PIRIOD_WORKSPACE; repeatable.")
 @click.option(
-    "--workspaces-file", type=click.File(encoding="utf-8"), help="Ids of workspaces, a line each; - for stdin."
+    "--workspaces-file", type=click.File(encoding="utf-8-sig"), help="Ids of workspaces, a line each; - for stdin."
 )
 @click.option("--test-mode", is_flag=True, envvar="PIRIOD_TEST_MODE", help="Test data in place of live data.")
 @click.option("--limit", type=AT_LEAST_ONE, metavar="N", help="Customers at most, of all workspaces together.")
@@ -157,7 +177,15 @@ def customers(**options: Any) -> int:
 @click.option(
     "--customers", "size", type=COUNT, default=SANDBOX_CUSTOMERS, show_default=True, metavar="N", help="In each."
 )
-@click.option("--workspace", "workspaces", multiple=True, default=["acc_sandbox"], metavar="ID", help="Repeatable.")
+@click.option(
+    "--workspace",
+    "workspaces",
+    callback=_ids,
+    multiple=True,
+    default=["acc_sandbox"],
+    metavar="ID",
+    help="Repeatable.",
+)
 def sandbox(port: int, size: int, workspaces: Sequence[str]) -> None:
     """Serve the API in miniature until Ctrl-C, N customers in each workspace."""
     asyncio.run(_serve(port, dict.fromkeys(workspaces, size)))

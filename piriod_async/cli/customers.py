@@ -197,23 +197,36 @@ class _Export:
 def _workspaces(options: Options) -> tuple[str, ...]:
     """Return the ids of the workspaces, each once: a customer is not to come twice."""
     names = list(options.workspaces)
-    if options.workspaces_file:
-        lines = (line.partition("#")[0].strip() for line in options.workspaces_file)
-        names += [line for line in lines if line]
-    names = names or [os.environ.get("PIRIOD_WORKSPACE") or ("" if options.sandbox is None else "acc_sandbox")]
-    if names == [""]:
-        raise click.UsageError("no workspace: expected --workspace acc_…, PIRIOD_WORKSPACE, or --sandbox to try it out")
+    if file := options.workspaces_file:
+        try:
+            lines = [line.partition("#")[0].strip() for line in file]
+        except UnicodeDecodeError as error:
+            raise click.UsageError(f"--workspaces-file {file.name}: expected text in UTF-8") from error
+        names += filter(None, lines)
+        if not names:  # and not all of another one, because whatever makes the file has failed
+            raise click.UsageError(f"--workspaces-file {file.name}: expected an id at least")
+    elif not names:
+        found = os.environ.get("PIRIOD_WORKSPACE") or ("" if options.sandbox is None else "acc_sandbox")
+        if not found:
+            expected = "expected --workspace acc_…, PIRIOD_WORKSPACE, or --sandbox to try it out"
+            raise click.UsageError(f"no workspace: {expected}")
+        names = [found]
     return tuple(dict.fromkeys(names))
 
 
 def _credentials(options: Options) -> dict[str, Any]:
     """Return the token and where to send it; asked for on a terminal, if nothing has it."""
     if options.sandbox is not None:
+        if options.token_file:
+            raise click.UsageError("--sandbox has a token of its own: expected no --token-file")
         return {}
     if options.token_file:
-        token = options.token_file.read_text(encoding="utf-8").strip()
+        try:
+            token = options.token_file.read_text(encoding="utf-8-sig").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise click.UsageError(f"--token-file {options.token_file}: {in_a_line(error)}") from error
         if not token:
-            raise click.UsageError(f"{options.token_file} is empty: expected an API token")
+            raise click.UsageError(f"--token-file {options.token_file} is empty: expected an API token")
     else:
         token = os.environ.get("PIRIOD_TOKEN", "")
     if not token and sys.stdin.isatty() and sys.stderr.isatty():

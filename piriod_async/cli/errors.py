@@ -8,6 +8,7 @@ from piriod_async import (
     APIConnectionError,
     APIStatusError,
     AuthenticationError,
+    BadRequestError,
     ConfigurationError,
     FilterIgnoredError,
     IncompleteListError,
@@ -23,6 +24,7 @@ OK, ERROR, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 
 _HINTS: list[tuple[type[PiriodError], str]] = [
     (AuthenticationError, "check the token: a new one replaces the one before it"),
+    (BadRequestError, "check the option that it names"),
     (PermissionDeniedError, "check the workspace's id, and that the token may read it"),
     (RateLimitError, "try again later, or with a lower --concurrency"),
     (ServerError, "the server's own failure: try again later"),

@@ -9,6 +9,7 @@ end and cannot grow so: its part is an Arrow stream, which is made Parquet at th
 """
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
@@ -53,6 +54,8 @@ class Part:
         if not _lock(self._file, self.part):
             self._file.close()
             raise click.UsageError(f"another export is writing {self.part}: wait for it, or choose another name")
+        if self.path.exists():  # who may not read what is there now, may not read the next
+            shutil.copymode(self.path, self.part)
 
     def cut(self, size: int) -> None:
         """Leave only what counts, and go on behind it."""
@@ -82,6 +85,7 @@ class Part:
         if self.finish:
             whole = suffixed(self.part, ".tmp")
             self.finish(self.part, whole)
+            shutil.copymode(self.part, whole)
             sync(whole)
         whole.replace(self.path)
         self.part.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from attrs import asdict, frozen
 from piriod_async.cli.files import Part
 from piriod_async.cli.table import FIELDS, Screen
 from piriod_async.export import ContactsCsv, Csv, Encoder, ExportError, JsonLines
+from piriod_async.export.place import place_of
 
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _FILTERS = ("country", "email", "name", "tax_id", "subscriptions", "sources")
@@ -116,15 +117,21 @@ class Options:
             if self.resume:
                 raise click.UsageError("--resume goes with -o: only a file can be gone on with")
             return []
+        try:
+            return self._files(place_of(self.output), self.contacts and place_of(self.contacts), encoder)
+        except ExportError as error:
+            raise click.UsageError(str(error)) from error
+
+    def _files(self, output: Path, contacts: Path | None, encoder: Encoder) -> list[Part]:
         if self._format() == "parquet":
             from piriod_async.export.arrow import stream_to_parquet  # noqa: PLC0415
 
-            return [Part(self.output, encoder, stream_to_parquet)]
-        if not self.contacts:
-            return [Part(self.output, encoder)]
-        if self.contacts.absolute() == self.output.absolute():
+            return [Part(output, encoder, stream_to_parquet)]
+        if not contacts:
+            return [Part(output, encoder)]
+        if contacts.absolute() == output.absolute():
             raise click.UsageError("--contacts and -o are the same file: expected two")
-        return [Part(self.output, encoder), Part(self.contacts, ContactsCsv(self.raw_cells, self.labelled()))]
+        return [Part(output, encoder), Part(contacts, ContactsCsv(self.raw_cells, self.labelled()))]
 
     def identity(self, workspaces: tuple[str, ...]) -> dict[str, Any]:
         """Return what an export must have in common with the one that it goes on with, by the options' names."""

@@ -2,14 +2,16 @@
 
 import asyncio
 import os
+import secrets
+import shutil
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from pathlib import Path
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeAlias
 
 from piriod_async.export.fields import ExportError
 from piriod_async.export.flat import ContactsCsv, Csv
 from piriod_async.export.jsonl import JsonLines
+from piriod_async.export.place import place_of
 from piriod_async.models import Customer
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ async def write_csv(
         PiriodError: What the listing raises.
         OSError: A file cannot be written.
     """
-    if contacts is not None and _is_same(file, contacts):
+    if contacts is not None and await asyncio.to_thread(_is_same, file, contacts):
         raise ExportError(f"contacts={contacts!r}: expected another file than the customers'")
     files: list[tuple[Target, Encoder]] = [(file, Csv(fields, raw_cells))]
     if contacts is not None:
@@ -147,7 +149,7 @@ async def _write(listing: AsyncIterable[Customer], files: Iterable[tuple[Target,
 
 def _is_same(one: Target, other: Target) -> bool:
     if isinstance(one, str | os.PathLike) and isinstance(other, str | os.PathLike):
-        return Path(one).absolute() == Path(other).absolute()
+        return place_of(one).absolute() == place_of(other).absolute()
     return one is other
 
 
@@ -158,6 +160,8 @@ async def _batches(listing: AsyncIterable[Customer]) -> AsyncGenerator[list[Cust
             stack.push_async_callback(close)
         batch: list[Customer] = []
         async for customer in customers:
+            if not isinstance(customer, Customer):
+                raise TypeError(f"listing={listing!r}: expected customers, and not {type(customer).__name__}s")
             batch.append(customer)
             if len(batch) == BATCH:
                 yield batch
@@ -172,12 +176,15 @@ async def _opened(file: Target) -> AsyncIterator[BinaryIO]:
     if not isinstance(file, str | os.PathLike):
         yield file
         return
-    beside = Path(f"{os.fspath(file)}.tmp")
-    opened = await asyncio.to_thread(beside.open, "wb")
+    place = await asyncio.to_thread(place_of, file)
+    beside = place.with_name(f"{place.name}.{secrets.token_hex(4)}.tmp")  # its own: two may be written at once
+    opened = await asyncio.to_thread(beside.open, "xb")
     try:
+        with suppress(FileNotFoundError):  # who may not read what is there now, may not read the next
+            await asyncio.to_thread(shutil.copymode, place, beside)
         yield opened
         await asyncio.to_thread(opened.close)
-        await asyncio.to_thread(beside.replace, file)
+        await asyncio.to_thread(beside.replace, place)
     except BaseException:
         await asyncio.to_thread(opened.close)
         await asyncio.to_thread(beside.unlink, missing_ok=True)
