@@ -81,7 +81,7 @@ def measure(scale: Scale, missing: Iterable[str]) -> dict[str, Any]:
             "memory": memory(server, [OURS, WINDOW]),
             "hold": hold(target, [OURS, FLOOR, WINDOW], scale.hold_rounds),
             "imports": imports(scale.import_rounds, missing),
-            "profile": samples.measure(target, server, scale.hold_rounds, scale.sampled),
+            "profile": samples.measure(target, server, scale.rounds, scale.sampled),
         }
 
 

@@ -56,7 +56,8 @@ class Country:
     tax_percent: Decimal | None = None
 
     def __attrs_post_init__(self) -> None:
-        _refuse_nan(self.tax_percent)
+        if self.tax_percent is not None:
+            _refuse_nan(self.tax_percent)
 
 
 @frozen(kw_only=True)

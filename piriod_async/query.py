@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any, TypedDict
 
 from attrs import Attribute, field, frozen
@@ -175,9 +176,12 @@ class CustomerQuery:
     def filters(self, created__gte: datetime | None, created__lte: datetime | None) -> list[tuple[str, str]]:
         """Return the ordering and the filters as (name, value) pairs, with these bounds in place of their own."""
         bounds = {"created__gte": created__gte, "created__lte": created__lte}
+        return [(name, _as_text(instant)) for name, instant in bounds.items() if instant is not None] + self._unbounded
+
+    @cached_property
+    def _unbounded(self) -> list[tuple[str, str]]:
         values = {name: getattr(self, name) for name in ("ordering", *_TEXT_FILTERS)}
-        pairs = [(name, _as_text(instant)) for name, instant in bounds.items() if instant is not None]
-        pairs += [(name, value) for name, value in values.items() if value is not None]
+        pairs = [(name, value) for name, value in values.items() if value is not None]
         return pairs + [(f"metadata__{key}", text) for key, text in (self.metadata or {}).items()]
 
     def check(self, customers: Iterable[Customer]) -> None:
