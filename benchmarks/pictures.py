@@ -21,35 +21,21 @@ def draw(results: Mapping[str, Any], folder: Path) -> None:
     with mpl.rc_context():
         mpl.rcParams.update(STYLE)
         _cpu(results, folder / "cpu.svg")
-        _speed(results, folder / "speed.svg")
         if "sizes" in results["database"]:
             _growth(results["database"]["sizes"], folder / "database.svg")
 
 
-def _bars(values: Mapping[str, float], title: str, path: Path, form: str) -> None:
-    figure, axes = plt.subplots(figsize=(7, 0.3 * len(values) + 0.7))
-    names = list(values)[::-1]
-    bars = axes.barh(
-        names, [values[name] for name in names], color=[OUR_BLUE if name == OURS else GREY for name in names]
-    )
-    axes.bar_label(bars, fmt=form, padding=3)
-    axes.set_title(title, loc="left")
+def _cpu(results: Mapping[str, Any], path: Path) -> None:
+    still = results["clients"]["delays"]["0"]
+    costs = {name: 1e6 * middle(rounds, "cpu") / results["customers"] for name, rounds in still.items()}
+    names = sorted(costs, key=lambda name: -costs[name])
+    figure, axes = plt.subplots(figsize=(7, 0.3 * len(names) + 0.7))
+    colors = [OUR_BLUE if name == OURS else GREY for name in names]
+    axes.bar_label(axes.barh(names, [costs[name] for name in names], color=colors), fmt="%.1f", padding=3)
+    axes.set_title("CPU time per customer, µs", loc="left")
     axes.set_xticks([])
     axes.spines["bottom"].set_visible(False)
     _save(figure, path)
-
-
-def _cpu(results: Mapping[str, Any], path: Path) -> None:
-    still = results["clients"]["delays"]["0"]
-    values = {name: 1e6 * middle(rounds, "cpu") / results["customers"] for name, rounds in still.items()}
-    _bars(dict(sorted(values.items(), key=lambda item: item[1])), "CPU time per customer, µs", path, "%.1f")
-
-
-def _speed(results: Mapping[str, Any], path: Path) -> None:
-    rounds = results["clients"]["delays"]["50 ms"]
-    values = {name: results["customers"] / middle(each, "wall") for name, each in rounds.items() if each}
-    title = "Customers per second, 50 ms for each answer"
-    _bars(dict(sorted(values.items(), key=lambda item: -item[1])), title, path, "{:,.0f}")
 
 
 def _growth(sizes: Mapping[str, Any], path: Path) -> None:

@@ -127,7 +127,7 @@ def _profile(profile: Mapping[str, Any]) -> Iterator[str]:
     yield (
         f"CPU µs of one request: {profile[OURS]['all']:.0f} of ours, {profile[FLOOR]['all']:.0f} of the floor. Sampled "
         "by py-spy with the garbage collector off; what that costs is the difference to crawls with it on. Much of "
-        "`window.py` is freeing the page that was consumed, which the floor does where it decodes.\n"
+        "`listing.py` is freeing the page that was consumed, which the floor does where it decodes.\n"
     )
     rooms = samples.rooms(profile)
     yield from table(
