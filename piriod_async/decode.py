@@ -9,7 +9,7 @@ record.
 import asyncio
 from collections.abc import Callable, Iterable
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from functools import partial
 from operator import eq
 from typing import Any
@@ -48,7 +48,7 @@ _page = msgspec.json.Decoder(_Envelope)
 _rows = msgspec.json.Decoder(_RowEnvelope)
 _raw_page = msgspec.json.Decoder(_RawEnvelope)
 _customer = msgspec.json.Decoder(Customer)
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError, InvalidOperation)  # the last of 1e99999999999
 _SHOWN = 200  # characters of a value that a message shows
 
 
@@ -63,11 +63,12 @@ _free = _fields(["metadata", "tax_settings"])  # the user's own, where a number 
 _exact = _fields({attribute.name for attribute in attrs.fields(Customer)} - {"metadata", "tax_settings"}, Decimal)
 
 
-async def decode_outline(body: bytes) -> Outline:
+async def decode_outline(body: bytes, turn: asyncio.Lock) -> Outline:
     """Decode as much of one response as a crawl needs; its customers too, if it cannot be done without.
 
     Args:
         body: The body of a 200.
+        turn: Held while customers are decoded: those of one response at a time.
 
     Raises:
         DecodeError: As `decode_page`.
@@ -75,7 +76,8 @@ async def decode_outline(body: bytes) -> Outline:
     try:
         outline = _rows.decode(body)
     except _UNREADABLE:
-        page = await decode_page(body)
+        async with turn:
+            page = await decode_page(body)
         return Outline(rows=page.customers, count=page.count, raw=body, customers=page.customers)
     return Outline(rows=outline.results, count=outline.count, raw=body)
 
@@ -146,6 +148,8 @@ def _id_in(raw: bytes | msgspec.Raw) -> str | None:
 
 
 def _explain(error: BaseException, path: str) -> tuple[str, str]:
+    if isinstance(error, InvalidOperation):
+        return path, "a number is larger than any that can be reckoned with"
     if not isinstance(error, cattrs.BaseValidationError):
         return path, str(error)
     first = cattrs.transform_error(error, path, lambda inner, _: _reason(inner))[0]

@@ -1,7 +1,7 @@
 """Many workspaces side by side, through one session."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Iterable, Iterator
 from contextlib import aclosing
 from typing import Literal, TypeAlias
 
@@ -14,7 +14,7 @@ from piriod_async.models import Customer, Page, Progress, WorkspaceProgress
 from piriod_async.window import LOOK_AHEAD, cancel
 
 OnError: TypeAlias = Literal["raise", "collect"]
-Ready: TypeAlias = tuple[str, Page] | Exception | None  # None when there is no more
+Ready: TypeAlias = tuple[str, Page] | BaseException | None  # None when there is no more
 SIDE_BY_SIDE = 2  # workspaces at once, for each request at once: one is asked for while another is handed over
 FEWEST_AHEAD = 2  # slots of look-ahead that a crawl always has
 
@@ -30,6 +30,12 @@ class _Run:
     delivered: dict[str, int] = field(factory=dict)
     ended: dict[str, Progress] = field(factory=dict)
     errors: dict[str, PiriodError] = field(factory=dict)
+    left: bool = False
+
+    async def hand_over(self, workspace: str, page: Page) -> None:
+        if self.left:  # and nobody takes it: the cancellation got lost, in a source of ids that goes on after one
+            raise asyncio.CancelledError
+        await self.ready.put((workspace, page))
 
     @property
     def progress(self) -> dict[str, Progress]:
@@ -138,27 +144,27 @@ class WorkspaceListing(Leavable):
         ending = asyncio.create_task(_end(run, tasks))
         try:
             while (item := await run.ready.get()) is not None:
-                if isinstance(item, Exception):
+                if isinstance(item, BaseException):
                     raise item
                 yield item
         finally:
+            run.left = True
             await cancel([*tasks, ending])
             await run.source.aclose()
             self._release(run)
 
     async def _crawl_some(self, run: _Run) -> None:
         """Crawl one workspace after the other, while there are more."""
-        try:
-            while True:
-                async with run.next:
-                    try:
-                        workspace = await anext(run.source)
-                    except StopAsyncIteration:
-                        return
-                if workspace not in run.delivered:  # each once
-                    await self._crawl(run, workspace)
-        except Exception as error:  # noqa: BLE001 (the consumer raises it)
-            await run.ready.put(error)
+        while not run.left:
+            async with run.next:
+                try:
+                    workspace = await anext(run.source)
+                except StopAsyncIteration:
+                    return
+            if not isinstance(workspace, Hashable):
+                raise QueryError(f"workspaces: {workspace!r}: expected a workspace's id")
+            if workspace not in run.delivered:  # each once
+                await self._crawl(run, workspace)
 
     async def _crawl(self, run: _Run, workspace: str) -> None:
         run.delivered[workspace], run.ended[workspace] = 0, Progress()
@@ -166,7 +172,7 @@ class WorkspaceListing(Leavable):
             listing = run.crawling[workspace] = self._list(workspace, lambda: self._ahead(run))
             async with aclosing(listing.pages()) as pages:
                 async for page in pages:
-                    await run.ready.put((workspace, page))
+                    await run.hand_over(workspace, page)
         except PiriodError as error:
             error.workspace = workspace
             run.errors[workspace] = error
@@ -191,6 +197,8 @@ async def _each(workspaces: Iterable[str] | AsyncIterable[str]) -> AsyncGenerato
 
 
 async def _end(run: _Run, tasks: list[asyncio.Task[None]]) -> None:
-    await asyncio.wait(tasks)
-    cut = RuntimeError("the ids of workspaces ended with a cancellation: there may be more")
-    await run.ready.put(cut if any(task.cancelled() for task in tasks) else None)
+    """Say how it ended: when all have, or one with an error."""
+    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    if any(task.cancelled() for task in done):
+        await run.ready.put(RuntimeError("the ids of workspaces ended with a cancellation: there may be more"))
+    await run.ready.put(next((error for task in done if not task.cancelled() and (error := task.exception())), None))

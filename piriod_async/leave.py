@@ -35,8 +35,12 @@ class Leavable:
             return
         del self._entered[task]
         async with AsyncExitStack() as stack:
-            for run in [run for run, (owner, _) in self._held.items() if owner is task]:
-                stack.push_async_callback(self._held.pop(run)[1].aclose)
+            for run, (owner, generator) in list(self._held.items()):
+                if owner is task and not getattr(
+                    generator, "ag_running", False
+                ):  # else another task is in it, whose it is to end
+                    del self._held[run]
+                    stack.push_async_callback(generator.aclose)
 
     def _hold(self, run: object, generator: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:
         """Keep an iteration begun under `async with` until that ends: nothing else holds on to one that was left."""

@@ -1,7 +1,7 @@
 """A list of customers: nothing is sent until it is read."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import aclosing, contextmanager
 from functools import partial
 from urllib.parse import urlencode
 
@@ -163,20 +163,28 @@ class CustomerListing(Leavable):
 
     async def _turns(self, run: _Run) -> AsyncGenerator[Page, None]:
         try:
-            async with aclosing(self._crawl(run)) as outlines:
-                async for outline in outlines:
-                    page = await self._page(outline)
-                    run.page = page.customers
-                    yield page
-                    del page
-                    run.turn()
-        except PiriodError as error:
-            error.workspace = self.workspace
-            if isinstance(error, IncompleteListError):
-                error.checkpoint = self._checkpoint(run)
+            with self._named():
+                async with aclosing(self._crawl(run)) as outlines:
+                    async for outline in outlines:
+                        page = await self._page(outline)
+                        run.page = page.customers
+                        yield page
+                        del page
+                        run.turn()
+        except IncompleteListError as error:
+            error.checkpoint = self._checkpoint(run)
             raise
         finally:
             self._release(run)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        """Let an error say whose customers were read."""
+        try:
+            yield
+        except PiriodError as error:
+            error.workspace = self.workspace
+            raise
 
     async def _page(self, outline: Outline) -> Page:
         """Return the customers that a response adds, which have been held against the filters."""
@@ -188,7 +196,8 @@ class CustomerListing(Leavable):
 
     async def _smallest(self) -> Page:
         """Ask for one customer, which brings the count."""
-        return await self._page(await self._fetch(1, 1, self._bounds, run=self._new_run()))
+        with self._named():
+            return await self._page(await self._fetch(1, 1, self._bounds, run=self._new_run()))
 
     def _crawl(self, run: _Run) -> AsyncGenerator[Outline, None]:
         fetch = partial(self._fetch, run=run)

@@ -34,16 +34,18 @@ async def numbered(
     if first.count <= size:
         return
     seen = {row.id for row in first.rows}
-    moved = size != len(seen)
+    named_twice, moved = size - len(seen), False
     # a server may clamp page_size: the length of what came back is what it goes by
     numbers = range(2, math.ceil(first.count / (size or page_size)) + 1)
     async with aclosing(in_order((Slot(partial(_page, fetch, number)) for number in numbers), ahead)) as pages:
         async for page in pages:
-            fresh = tuple(row for row in page.each_once().rows if row.id not in seen)
+            once = page.each_once().rows
+            fresh = tuple(row for row in once if row.id not in seen)
             seen.update(row.id for row in fresh)
-            moved |= page.count != first.count or len(fresh) < len(page.rows)
+            named_twice += len(page.rows) - len(once)
+            moved |= page.count != first.count or len(fresh) < len(once)
             yield evolve(page, rows=fresh)
-    if moved or len(seen) != first.count:
+    if moved or len(seen) + named_twice != first.count:
         raise IncompleteListError(
             f"the list changed while it was read by page number: {len(seen)} customers came, {first.count} were "
             'counted. List again, or with ordering="created", which stands changes'

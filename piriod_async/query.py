@@ -75,7 +75,10 @@ def _page_size(_: "CustomerQuery", attribute: "Attribute[Any]", value: object) -
 
 
 def _as_text(instant: datetime) -> str:
-    return instant.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+    try:
+        return instant.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+    except OverflowError:  # the calendar's first or last day, and in UTC it is none
+        return instant.isoformat()
 
 
 def _plain(text: str) -> str:

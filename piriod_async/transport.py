@@ -31,6 +31,7 @@ _POLITENESS = {
     "Accept": "application/json",
     "User-Agent": f"piriod-async/{importlib.metadata.version('piriod-async')} aiohttp/{aiohttp.__version__}",
 }
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # its own forgets a cancellation that comes in the turn it fires
 _REQUEST_IDS = ("X-Request-Id", "Request-Id", "X-Amzn-RequestId", "CF-Ray")
 
 
@@ -106,7 +107,7 @@ class Transport:
         headers |= {**self.credentials, "x-simple-workspace": request.workspace}
 
         async def decode(body: bytes) -> Outline:
-            page = await decode_outline(body)
+            page = await decode_outline(body, binding.turn)
             if not page.rows and page.count > skipped:  # a list that is just getting shorter says so the next time
                 raise DecodeError(f"{request}: it counts {page.count} customers and holds none", retryable=True)
             return page
@@ -199,14 +200,17 @@ class Transport:
         """Send one attempt, and give back the body of a 200."""
         started = time.monotonic()
         try:
-            async with binding.client.get(
-                url,
-                headers=headers,
-                timeout=aiohttp.ClientTimeout(total=self.timeout),
-                allow_redirects=False,
-                raise_for_status=False,
-                **binding.proxy,
-            ) as response:
+            async with (
+                asyncio.timeout(self.timeout),
+                binding.client.get(
+                    url,
+                    headers=headers,
+                    timeout=_NO_TIMEOUT,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    **binding.proxy,
+                ) as response,
+            ):
                 body = await self._read(response, request)
         except TimeoutError as error:
             message = f"{request}: no whole answer within {self.timeout:g} s"

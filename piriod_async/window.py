@@ -93,7 +93,6 @@ class _Line(Generic[T]):
     async def close(self) -> None:
         running = [place.task for place in self.places if place.task]
         self.places.clear()
-        self.source = iter(())
         await cancel(running)
 
 

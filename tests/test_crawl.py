@@ -16,6 +16,7 @@ import piriod_async.crawl
 from piriod_async.crawl import LEAF, PART, PASSES
 from piriod_async.created import Mark, Span, lower, upper
 from piriod_async.errors import IncompleteListError, NotFoundError
+from piriod_async.numbered import numbered
 from piriod_async.window import LOOK_AHEAD, Result, Slot, in_order
 from tests.moving_list import EPOCH, MovingList, Row, StillList, VirtualTime, crawl, read, settle
 
@@ -305,6 +306,33 @@ async def test_a_reading_that_still_runs_is_not_forgotten_when_the_crawl_is_past
 async def test_a_clamped_server_with_a_crowd_that_is_smaller_than_a_page(clamp):
     moving = MovingList.of([7] * 80, clamp=clamp)
     assert len({customer.id for customer in await read(crawl(moving.fetch))}) == 80
+
+
+@pytest.mark.parametrize("times", [2, 10, 12, 25])
+async def test_who_is_named_more_often_than_a_page_holds(times):
+    """By a filter that joins tables; the list stands still."""
+    moving = MovingList.of([7 * n for n in range(40)])
+    moving.rows[7:8] = [moving.rows[7]] * times
+    assert [row.id for row in await read(crawl(moving.fetch, page_size=10))] == [f"c{n}" for n in range(40)]
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+async def test_who_is_named_twice_among_a_crowd(shuffled):
+    moving = MovingList.of([7] * 150, shuffled=shuffled)
+    moving.rows.insert(7, moving.rows[7])
+    if shuffled:
+        with pytest.raises(IncompleteListError, match="8 readings of the 151 customers"):
+            await read(crawl(moving.fetch))
+    else:
+        assert [row.id for row in await read(crawl(moving.fetch))] == [f"c{n}" for n in range(150)]
+        assert len(moving.asked) == 1 + 2 * 2 + 1
+
+
+async def test_who_is_named_twice_on_one_page_of_a_list_by_number():
+    moving = MovingList.of([7 * n for n in range(45)])
+    moving.rows.insert(25, moving.rows[25])
+    pages = numbered(lambda number: moving.fetch(number, 10, Span()), page_size=10, ahead=lambda: 8)
+    assert [row.id async for page in pages for row in page.rows] == [f"c{n}" for n in range(45)]
 
 
 async def test_a_list_that_grows_while_it_is_read():

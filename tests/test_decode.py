@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import math
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -13,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from piriod_async import Aggregations, Contact, Country, Customer, CustomerStatus, DecodeError, Page, State
-from piriod_async.decode import _customer, decode_odd, decode_page
+from piriod_async.decode import _customer, decode_odd, decode_outline, decode_page
 from piriod_async.sandbox import ABSENT, Sandbox
 
 LIMA = timezone(timedelta(hours=-5))
@@ -788,3 +790,34 @@ async def test_nothing_but_a_decode_error_comes_of_any_bytes(noise: bytes, start
     except DecodeError as error:
         is_of_a_record = error.path.startswith("results[")
         assert error.retryable is not is_of_a_record  # noqa: PT017 (most pages are fine)
+
+
+@pytest.mark.parametrize("name", ["id", "zip_code", "metadata", "aggregations"])
+async def test_a_number_beyond_what_a_decimal_holds(name: str) -> None:
+    huge = "1e99999999999999999999"
+    value = f'{{"balance": {huge}}}' if name in ("aggregations", "metadata") else huge
+    body = neighbours(json.dumps(record(**{name: "?"})).replace('"?"', value).encode())
+    if name == "metadata":
+        assert (await decode_page(body)).customers[2].metadata == {"balance": math.inf}
+        return
+    with pytest.raises(DecodeError, match=r"results\[2\]: a number is larger than any that can be reckoned with"):
+        await decode_page(body)
+    with suppress(DecodeError):  # of an id; the others are of no account for an outline
+        assert len((await decode_outline(body, asyncio.Lock())).rows) == 5
+
+
+async def test_of_odd_pages_one_is_decoded_at_a_time() -> None:
+    turn, turns = asyncio.Lock(), 0
+    bodies = [page_of(*(record(id=f"{page}/{n}", created="") for n in range(20))) for page in range(5)]
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    counting = asyncio.create_task(count_turns())
+    outlines = await asyncio.gather(*(decode_outline(body, turn) for body in bodies))
+    counting.cancel()
+    assert turns >= 5 * 20
+    assert [row.id for outline in outlines for row in outline.rows] == [f"{p}/{n}" for p in range(5) for n in range(20)]

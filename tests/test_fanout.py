@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import pytest
 
@@ -168,6 +168,53 @@ async def test_a_source_of_ids_that_is_cancelled_is_not_taken_for_its_end():
     async with Sandbox(SIZES) as sandbox, sandbox.session() as piriod:
         with pytest.raises(RuntimeError, match="there may be more"):
             await piriod.across(cancelled(), on_error="collect").collect()
+
+
+async def test_a_source_of_ids_that_goes_on_after_a_cancellation():
+    async def stubborn():
+        for workspace in SIZES:
+            with suppress(asyncio.CancelledError):
+                await asyncio.sleep(0.01)
+            yield workspace
+
+    async with Sandbox(SIZES) as sandbox, sandbox.session() as piriod:
+        async with piriod.across(stubborn()) as listing:
+            async for _ in listing:
+                break
+        sent = len(sandbox.requests)
+        assert not [task for task in asyncio.all_tasks() if "_crawl_some" in repr(task)]
+        assert len(sandbox.requests) == sent
+
+
+class Interrupt(BaseException):
+    """As a test framework may raise; those of the interpreter end the loop."""
+
+
+async def test_what_is_no_exception_ends_it_too():
+    async def interrupted():
+        yield "acc_1"
+        raise Interrupt
+
+    attempts = []
+
+    def observe(attempt):
+        attempts.append(attempt)
+        if len(attempts) == 3:
+            raise Interrupt
+
+    async with Sandbox(SIZES) as sandbox:
+        async with sandbox.session() as piriod:
+            with pytest.raises(Interrupt):
+                await piriod.across(interrupted(), on_error="collect").collect()
+        async with sandbox.session(on_attempt=observe) as piriod:
+            with pytest.raises(Interrupt):
+                await piriod.across(SIZES, on_error="collect").collect()
+
+
+async def test_what_cannot_be_an_id_at_all():
+    async with Sandbox(SIZES) as sandbox, sandbox.session() as piriod:
+        with pytest.raises(QueryError, match=r"workspaces: \['acc_1'\]: expected a workspace's id"):
+            await piriod.across([["acc_1"]], on_error="collect").collect()
 
 
 async def test_no_id_ends_the_list():

@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 import piriod_async.transport
-from piriod_async import FilterIgnoredError, IncompleteListError, NotFoundError, Progress, RetryPolicy
+from piriod_async import DecodeError, FilterIgnoredError, IncompleteListError, NotFoundError, Progress, RetryPolicy
 from piriod_async.sandbox import ABSENT, Sandbox
 from piriod_async.window import LOOK_AHEAD
 from tests.moving_list import settle
@@ -651,6 +651,28 @@ async def test_a_customer_that_comes_twice_in_one_response_is_delivered_once(ord
         async for page in piriod.customers(ordering=ordering).pages():
             came += ids_of(page.customers)
         assert sorted(came) == sorted(ids_of(sandbox.customers()))
+
+
+@pytest.mark.parametrize("read", ["count", "first", "collect"])
+async def test_an_error_says_whose_customers_were_read(read):
+    async with Sandbox(3) as sandbox, sandbox.session() as piriod:
+        sandbox.update(sandbox.customers()[0]["id"], name=None)
+        with pytest.raises(DecodeError, match=r"\(workspace acc_sandbox\)") as caught:
+            await getattr(piriod.customers(), read)()
+        assert caught.value.workspace == "acc_sandbox"
+
+
+async def drain(customers):
+    return [customer async for customer in customers]
+
+
+async def test_what_another_task_reads_is_that_tasks_to_end():
+    async with Sandbox(300, latency=0.001) as sandbox, sandbox.session() as piriod:
+        async with piriod.customers() as listing:
+            reading = asyncio.create_task(drain(aiter(listing)))
+            while not sandbox.requests:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+        assert len(await reading) == 300
 
 
 async def test_left_in_another_task_than_it_was_entered_in():

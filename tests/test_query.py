@@ -483,3 +483,6 @@ def test_the_ends_of_the_calendar() -> None:
     first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
     assert lower(first) == first
     assert upper(last) == last
+    west = datetime.max.replace(tzinfo=timezone(-timedelta(hours=1)))  # in UTC there is no such day
+    asked = CustomerQuery().params(page=1, page_size=10, created__gte=None, created__lte=west)
+    assert dict(asked)["created__lte"] == "9999-12-31T23:59:59.999999-01:00"

@@ -6,6 +6,7 @@ import math
 import re
 import socket
 import sys
+import time
 from contextlib import asynccontextmanager, suppress
 from importlib.metadata import version
 
@@ -625,6 +626,18 @@ async def test_a_cancelled_crawl_leaves_the_session_fit_for_use():
         assert (piriod.stats.in_flight, piriod._transport._under_way) == (0, {})
         sandbox._latency = 0, 0
         assert len(await piriod.customers().collect()) == 300
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_deadline_in_the_very_turn_of_an_attempts_timeout(many):
+    """aiohttp's own timeout would take the caller's cancellation for itself, and the request would be tried again."""
+    async with Sandbox(300, latency=60) as sandbox, sandbox.session(timeout=0.1) as piriod:
+        listing = piriod.across(["acc_sandbox"]) if many else piriod.customers()
+        asyncio.get_running_loop().call_later(0.09, time.sleep, 0.05)  # when it is over, both are due
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await listing.collect()
+        assert (piriod.stats.requests, piriod.stats.in_flight, piriod._transport._under_way) == (1, 0, {})
 
 
 # --- more than one event loop ---
