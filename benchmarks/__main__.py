@@ -26,7 +26,7 @@ PACKAGES = (
 )
 FULL = measure.Scale(
     customers=20_000,
-    rounds=7,
+    rounds=21,
     delayed_rounds=3,
     slow_rounds=1,
     hold_rounds=3,
