@@ -32,8 +32,8 @@ class Attempt:
         started (float): When it was sent, seconds since the epoch.
         seconds (float): From then to the last byte of the answer, or to the failure; no waiting, no decoding.
         status (int | None): The answer's status, or None if there was none.
-        error (PiriodError | None): What was wrong with it, or None. (A customer that cannot be read is found when its
-            turn has come, and not an attempt's.)
+        error (PiriodError | None): What was wrong with it, or None. A customer that cannot be read is found later,
+            when its turn has come: that is the listing's error, and no attempt's.
         wait (float | None): Seconds until it is tried again, or None if it is not.
     """
 

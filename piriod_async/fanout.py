@@ -199,6 +199,9 @@ async def _each(workspaces: Iterable[str] | AsyncIterable[str]) -> AsyncGenerato
 async def _end(run: _Run, tasks: list[asyncio.Task[None]]) -> None:
     """Say how it ended: when all have, or one with an error."""
     done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    outcome: BaseException | None
     if any(task.cancelled() for task in done):
-        await run.ready.put(RuntimeError("the ids of workspaces ended with a cancellation: there may be more"))
-    await run.ready.put(next((error for task in done if not task.cancelled() and (error := task.exception())), None))
+        outcome = RuntimeError("the ids of workspaces ended with a cancellation: there may be more")
+    else:
+        outcome = next(filter(None, (task.exception() for task in done)), None)
+    await run.ready.put(outcome)

@@ -36,9 +36,8 @@ class Leavable:
         del self._entered[task]
         async with AsyncExitStack() as stack:
             for run, (owner, generator) in list(self._held.items()):
-                if owner is task and not getattr(
-                    generator, "ag_running", False
-                ):  # else another task is in it, whose it is to end
+                elsewhere = getattr(generator, "ag_running", False)  # another task is in it, and is the one to end it
+                if owner is task and not elsewhere:
                     del self._held[run]
                     stack.push_async_callback(generator.aclose)
 

@@ -56,8 +56,7 @@ class Country:
     tax_percent: Decimal | None = None
 
     def __attrs_post_init__(self) -> None:
-        if self.tax_percent is not None:
-            _refuse_nan(self.tax_percent)
+        _refuse_nan(self.tax_percent)
 
 
 @frozen(kw_only=True)

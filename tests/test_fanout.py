@@ -20,6 +20,7 @@ from piriod_async import (
 from piriod_async.fanout import SIDE_BY_SIDE
 from piriod_async.sandbox import Churn, Sandbox
 from piriod_async.window import LOOK_AHEAD
+from tests.moving_list import settle
 
 pytestmark = pytest.mark.usefixtures("tidy")
 
@@ -183,6 +184,7 @@ async def test_a_source_of_ids_that_goes_on_after_a_cancellation():
                 break
         sent = len(sandbox.requests)
         assert not [task for task in asyncio.all_tasks() if "_crawl_some" in repr(task)]
+        await settle()
         assert len(sandbox.requests) == sent
 
 

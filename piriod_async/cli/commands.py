@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from piriod_async import ConfigurationError, PiriodSession
 from piriod_async.cli.customers import list_customers
 from piriod_async.cli.errors import ERROR, INTERRUPTED, OK, USAGE, Failure, say
 from piriod_async.cli.options import Options
@@ -84,8 +85,10 @@ def _once(_: click.Context, __: click.Parameter, values: Sequence[str]) -> str |
 
 def _ids(_: click.Context, __: click.Parameter, values: Sequence[str]) -> Sequence[str]:
     for value in values:
-        if not value or " " in value or not (value.isascii() and value.isprintable()):
-            raise click.BadParameter(f"{value!r}: expected visible ASCII characters, without spaces")
+        try:
+            PiriodSession("sandbox-token", value)  # it knows what can be sent
+        except ConfigurationError as error:
+            raise click.BadParameter(str(error)) from error
     return values
 
 
@@ -93,6 +96,7 @@ def _names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
     return None if value is None else tuple(name.strip() for name in value.split(","))
 
 
+ONCE: dict[str, Any] = {"callback": _once, "multiple": True}
 COUNT, AT_LEAST_ONE = click.IntRange(min=0), click.IntRange(min=1)
 PATH = click.Path(dir_okay=False, path_type=Path)
 
@@ -104,14 +108,14 @@ def main() -> None:
 
 
 @main.command(epilog=EXIT_CODES)
-@click.option("--country", callback=_once, multiple=True, metavar="ID", help='Country id, as in "CL".')
-@click.option("--email", callback=_once, multiple=True, metavar="TEXT", help="E-mail address.")
-@click.option("--name", callback=_once, multiple=True, metavar="TEXT", help="Name, or a part of it.")
-@click.option("--tax-id", callback=_once, multiple=True, metavar="ID", help="Tax identifier (RUT, RFC, NIT, …).")
+@click.option("--country", **ONCE, metavar="ID", help='Country id, as in "CL".')
+@click.option("--email", **ONCE, metavar="TEXT", help="E-mail address.")
+@click.option("--name", **ONCE, metavar="TEXT", help="Name, or a part of it.")
+@click.option("--tax-id", **ONCE, metavar="ID", help="Tax identifier (RUT, RFC, NIT, …).")
 @click.option("--created-gte", callback=_instant, metavar="WHEN", help="Created at or after; with its zone.")
 @click.option("--created-lte", callback=_instant, metavar="WHEN", help="Created at or before; with its zone.")
-@click.option("--subscriptions", callback=_once, multiple=True, metavar="ID", help="Id of one of its subscriptions.")
-@click.option("--sources", callback=_once, multiple=True, metavar="ID", help="Id of one of its payment sources.")
+@click.option("--subscriptions", **ONCE, metavar="ID", help="Id of one of its subscriptions.")
+@click.option("--sources", **ONCE, metavar="ID", help="Id of one of its payment sources.")
 @click.option("--metadata", callback=_pairs, multiple=True, metavar="KEY=VALUE", help="In its metadata; repeatable.")
 @click.option(
     "--ordering",

@@ -12,7 +12,19 @@ import click
 from attrs import define, field
 
 from piriod_async import CustomerListing, PiriodError, PiriodSession
-from piriod_async.cli.errors import ERROR, INCOMPLETE, INTERRUPTED, OK, Failure, exit_code, hint, in_a_line, say, told
+from piriod_async.cli.errors import (
+    ERROR,
+    INCOMPLETE,
+    INTERRUPTED,
+    OK,
+    Failure,
+    exit_code,
+    hint,
+    in_a_line,
+    joined,
+    say,
+    told,
+)
 from piriod_async.cli.files import Files, Part
 from piriod_async.cli.options import Options
 from piriod_async.cli.progress import Progress
@@ -36,7 +48,7 @@ def list_customers(options: Options) -> int:
         except KeyboardInterrupt:
             raise Failure(f"interrupted\n{export.kept()}".strip(), INTERRUPTED) from None
         except PiriodError as error:
-            advice = "; ".join(filter(None, (hint(error), export.kept())))
+            advice = joined(hint(error), export.kept())
             raise Failure(f"{told(error)}\n{advice}".strip(), exit_code(error)) from error
         except BrokenPipeError:  # the reader has had enough, as in `… | head`; nothing may be flushed to it at exit
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -171,7 +183,7 @@ class _Export:
         if len(self.workspaces) == 1:
             raise error
         self.failed[workspace] = error
-        self.progress.say(f"piriod-async: {'; '.join(filter(None, (f'{workspace}: {told(error)}', hint(error))))}")
+        self.progress.say(joined(f"piriod-async: {workspace}: {told(error)}", hint(error)))
 
     def _print(self, data: bytes) -> None:
         with self.progress.aside() if sys.stdout.isatty() else nullcontext():

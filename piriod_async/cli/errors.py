@@ -36,7 +36,6 @@ _HINTS: list[tuple[type[PiriodError], str]] = [
 ]
 # a name may come from anybody: no escape sequences, no text that runs backwards
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
-
 _ARGUMENT = re.compile(r"(?:^|(?<=no later than ))(?!token)([a-z_]+)=")
 
 
@@ -76,6 +75,11 @@ def told(error: PiriodError) -> str:
     if not isinstance(error, ConfigurationError | QueryError):
         return text
     return _ARGUMENT.sub(lambda found: f"--{found[1].replace('__', '-').replace('_', '-')} ", text)
+
+
+def joined(*texts: str) -> str:
+    """Return those texts that say something, as one."""
+    return "; ".join(filter(None, texts))
 
 
 def in_a_line(text: object) -> str:
