@@ -8,7 +8,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.reference.server import Reference
+from tests.contract.reference.server import Reference
 
 
 def main() -> None:

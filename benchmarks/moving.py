@@ -13,7 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from tests.moving_server import (
+from tests.contract.reference.server import Reference
+from tests.support.moving_server import (
     REFERENCES,
     SANDBOXES,
     Verdict,
@@ -23,7 +24,6 @@ from tests.moving_server import (
     ours,
     plain,
 )
-from tests.reference.server import Reference
 
 ROW = "{:32} {:6} {:>6} {:>7} {:>7} {:>9} {:>9} {:>9}"
 

@@ -8,11 +8,11 @@ from datetime import datetime
 from attrs import frozen
 
 from piriod_async import Customer, NotFoundError
-from piriod_async.crawl import PART, Crawl
-from piriod_async.created import Mark, Span
-from piriod_async.outline import Outline
+from piriod_async.pagination.by_created import PART, Crawl
+from piriod_async.pagination.cursor import Mark, Span
+from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
+from piriod_async.pagination.raw_page import RawPage
 from piriod_async.query import CustomerQuery
-from piriod_async.window import LOOK_AHEAD
 
 
 @frozen
@@ -48,7 +48,7 @@ def planned(created: Sequence[datetime], concurrency: int = 8, page_size: int = 
     customers = [Customer(id=str(index), name="", created=moment) for index, moment in enumerate(created)]
     sent: list[Planned] = []
 
-    async def fetch(number: int, size: int, span: Span) -> Outline:
+    async def fetch(number: int, size: int, span: Span) -> RawPage:
         await asyncio.sleep(0)
         start = bisect_left(created, span.gte) if span.gte else 0
         stop = bisect_right(created, span.lte) if span.lte else len(created)
@@ -56,10 +56,12 @@ def planned(created: Sequence[datetime], concurrency: int = 8, page_size: int = 
         first = start + (number - 1) * size
         if number > 1 and first >= stop:
             raise NotFoundError("no such page", status=404)
-        return Outline(rows=customers[first : min(first + size, stop)], count=stop - start, raw=b"")
+        return RawPage(rows=customers[first : min(first + size, stop)], count=stop - start, raw=b"")
 
     async def crawl() -> int:
-        pages = Crawl(fetch, page_size, lambda: LOOK_AHEAD * concurrency, Span(), Mark(descending=False)).pages()
+        pages = Crawl(
+            fetch, page_size, lambda: PREFETCH_PER_REQUEST * concurrency, Span(), Mark(descending=False)
+        ).pages()
         return sum([len(page.rows) async for page in pages])
 
     if asyncio.run(crawl()) != len(created):

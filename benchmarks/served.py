@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from typing import Any
 
-from piriod_async.sandbox import Sandbox
+from piriod_async.testing.mock_server import MockServer
 
 _processes = multiprocessing.get_context("spawn")
 
 
 @contextmanager
-def served(prepare: Callable[[Sandbox], object] = id, **options: Any) -> Iterator[str]:
+def served(prepare: Callable[[MockServer], object] = id, **options: Any) -> Iterator[str]:
     """Serve a sandbox until the block ends, and give its address.
 
     Args:
         prepare: Lets it misbehave, before it is asked anything; a function of a module.
-        **options: What `Sandbox` takes.
+        **options: What `MockServer` takes.
     """
     here, there = _processes.Pipe()
     process = _processes.Process(target=_serve, args=(there, prepare, options), daemon=True)
@@ -30,9 +30,9 @@ def served(prepare: Callable[[Sandbox], object] = id, **options: Any) -> Iterato
         process.join()
 
 
-def _serve(parent: Connection, prepare: Callable[[Sandbox], object], options: Any) -> None:
+def _serve(parent: Connection, prepare: Callable[[MockServer], object], options: Any) -> None:
     async def serve() -> None:
-        async with Sandbox(**options) as sandbox:
+        async with MockServer(**options) as sandbox:
             prepare(sandbox)
             parent.send(sandbox.url)
             while True:

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlencode
 import msgspec
 from attrs import define, field
 
-from piriod_async.sandbox.data import CustomerFactory, spread
+from piriod_async.testing.mock_server.factory import CustomerFactory, spread
 
 KINDS = 2_000  # customers made up; the others are these again, with an id and a `created` of their own
 FIRST_DAY = datetime(2016, 1, 1, tzinfo=UTC)
@@ -28,7 +28,7 @@ PLACE = "2099-12-31T23:59:59.999999Z"
 
 
 @define
-class Tally:
+class RequestCounters:
     """What was asked: requests, bytes answered, seconds that answers were held back."""
 
     requests: int = 0
@@ -82,14 +82,14 @@ def _row(kind: bytes, index: int, created: datetime) -> bytes:
 @define
 class Server:
     customers: Customers
-    tally: Tally = field(factory=Tally)
+    tally: RequestCounters = field(factory=RequestCounters)
     random: Random = field(factory=lambda: Random(7))
 
     def answer(self, target: str, headers: Mapping[str, str]) -> tuple[float, bytes]:
         """Seconds to wait, and what to write then."""
         if target == "/tally":
             told = msgspec.json.encode(self.tally)
-            self.tally, self.random = Tally(), Random(7)
+            self.tally, self.random = RequestCounters(), Random(7)
             return 0.0, _response(200, told)
         size, *delay = map(int, headers["x-simple-workspace"].removeprefix("acc_").split("_"))
         status, body = self.customers.answer(target, headers["host"], size)

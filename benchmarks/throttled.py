@@ -17,13 +17,13 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from benchmarks.served import served
 from piriod_async import Attempt, PiriodSession
-from piriod_async.sandbox import Sandbox
+from piriod_async.testing.mock_server import MockServer
 
 SETTLING = 15.0  # seconds
 CUSTOMERS = 2_500
 
 
-def limit(sandbox: Sandbox, rate: float) -> None:
+def limit(sandbox: MockServer, rate: float) -> None:
     sandbox.limit(rate)
 
 

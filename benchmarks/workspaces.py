@@ -19,7 +19,7 @@ from attrs import define, field
 
 from benchmarks.served import served
 from piriod_async import PermissionDeniedError, PiriodSession, ServerError
-from piriod_async.sandbox import Sandbox
+from piriod_async.testing.mock_server import MockServer
 
 LARGEST = 5_000
 LARGE, SMALL = "acc_large", "acc_small"  # the first two: 500 pages, and one page
@@ -42,7 +42,7 @@ class Plan:
         names = rng.sample(list(sizes)[2:], workspaces // 20)
         return cls(sizes, set(names[: workspaces * 3 // 100]), set(names[workspaces * 3 // 100 :]))
 
-    def __call__(self, sandbox: Sandbox) -> None:
+    def __call__(self, sandbox: MockServer) -> None:
         for names, status in ((self.forbidden, 403), (self.broken, 500)):
             for name in names:
                 sandbox.fail(status=status, workspace=name, times=None)

@@ -13,7 +13,7 @@ on from after an interruption. `session.across()` makes a `WorkspaceListing`, of
 loop early inside `async with listing:`, and what is under way ends with it.
 
 By `created`, the default order, or `"-created"`, a customer that matches from before the first request until after the
-last is delivered exactly once, however the list changes meanwhile; `piriod_async.crawl` says how, and proves it. By any
+last is delivered exactly once, however the list changes meanwhile; `piriod_async.pagination.by_created` says how, and proves it. By any
 other order a change that is seen is an `IncompleteListError`, after all that came.
 
 `Customer` is the record: frozen, money as `Decimal`, datetimes with their zone. What may go wrong is drawn in
@@ -21,12 +21,11 @@ other order a change that is seen is an `IncompleteListError`, after all that ca
 told of every `Attempt`.
 
 In an aiohttp application, `app.cleanup_ctx.append(piriod_context())` and `request.app[PIRIOD]`. For tests there are
-`piriod_async.sandbox.Sandbox`, the API in miniature, its pytest fixtures, and `piriod_async.testing.no_waiting`. Files
+`piriod_async.testing.mock_server.MockServer`, the API in miniature, its pytest fixtures, and `piriod_async.transport.backoff.no_backoff`. Files
 and tables are made by `piriod_async.export`, and by the command line, `piriod-async`.
 """
 
-from piriod_async.aiohttp_app import PIRIOD, piriod_context
-from piriod_async.attempt import Attempt
+from piriod_async.checkpoint import Checkpoint
 from piriod_async.errors import (
     APIConnectionError,
     APIStatusError,
@@ -45,11 +44,10 @@ from piriod_async.errors import (
     ServerError,
     UnexpectedStatusError,
 )
-from piriod_async.fanout import WorkspaceListing
+from piriod_async.integrations.aiohttp import PIRIOD, piriod_context
 from piriod_async.listing import CustomerListing
 from piriod_async.models import (
     Aggregations,
-    Checkpoint,
     Contact,
     Country,
     Customer,
@@ -60,8 +58,10 @@ from piriod_async.models import (
     WorkspaceProgress,
 )
 from piriod_async.query import CustomerQuery
-from piriod_async.retry import RetryPolicy
 from piriod_async.session import PiriodSession
+from piriod_async.transport.attempts import Attempt
+from piriod_async.transport.retry import RetryPolicy
+from piriod_async.workspaces import WorkspaceListing
 
 __all__ = [
     "PIRIOD",

@@ -2,6 +2,6 @@
 
 import sys
 
-from piriod_async.cli import main
+from piriod_async.cli.main import main
 
 sys.exit(main())

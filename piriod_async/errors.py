@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 if TYPE_CHECKING:
-    from piriod_async.models import Checkpoint
+    from piriod_async.checkpoint import Checkpoint
 
 
 class PiriodError(Exception):
@@ -94,7 +94,7 @@ class APIStatusError(PiriodError):
         retry_after: float | None = None,
         body: bytes = b"",
     ) -> None:
-        super().__init__(message, retryable=status in RETRYABLE)
+        super().__init__(message, retryable=status in RETRYABLE_STATUSES)
         self.status = status
         self.detail = detail
         self.errors = dict(errors or {})
@@ -164,7 +164,7 @@ class IncompleteListError(PiriodError):
     checkpoint: "Checkpoint | None" = None
 
 
-RETRYABLE = frozenset({408, 429, 500, 502, 503, 504})
+RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 _BY_STATUS: Mapping[int, type[APIStatusError]] = {
     400: BadRequestError,
@@ -176,7 +176,7 @@ _BY_STATUS: Mapping[int, type[APIStatusError]] = {
 _DETAIL_LENGTH = 200  # characters of a foreign body that a message shows
 
 
-def status_error(
+def error_from_response(
     status: int, body: bytes, *, request: str, reason: str, request_id: str | None, retry_after: float | None
 ) -> APIStatusError:
     """Return the error that stands for an answer other than 200.

@@ -7,16 +7,18 @@ from urllib.parse import urlencode
 
 from attrs import define, evolve, field
 
-from piriod_async.attempt import Request
-from piriod_async.crawl import Crawl
-from piriod_async.created import Mark, Span
-from piriod_async.errors import IncompleteListError, PiriodError, QueryError
-from piriod_async.leave import Leavable
-from piriod_async.models import Checkpoint, Customer, Page, Progress
-from piriod_async.numbered import numbered
-from piriod_async.outline import Outline
+from piriod_async.checkpoint import Checkpoint
+from piriod_async.decoding.page_decoder import PageDecoder
+from piriod_async.errors import DecodeError, IncompleteListError, PiriodError, QueryError
+from piriod_async.models import Customer, Page, Progress
+from piriod_async.pagination.by_created import Crawl
+from piriod_async.pagination.by_page_number import iter_page_numbers
+from piriod_async.pagination.cursor import Mark, Span
+from piriod_async.pagination.raw_page import RawPage
+from piriod_async.pagination.scoped import ScopedIterable
 from piriod_async.query import CustomerQuery
-from piriod_async.transport import Tally, Transport
+from piriod_async.transport.attempts import Request
+from piriod_async.transport.transport import RequestCounters, Transport
 
 
 @define(eq=False)
@@ -24,7 +26,7 @@ class _Run:
     """One iteration: what it sent, what it has had, and where its consumer is."""
 
     mark: Mark | None
-    tally: Tally = field(factory=Tally)
+    tally: RequestCounters = field(factory=RequestCounters)
     total: int | None = None
     before: int = 0
     page: tuple[Customer, ...] = ()
@@ -41,7 +43,7 @@ class _Run:
 
 
 @define(eq=False)
-class CustomerListing(Leavable):
+class CustomerListing(ScopedIterable):
     """The customers that match a query. Made by `PiriodSession.customers`; no I/O until it is read.
 
     Each `async for` is a crawl of its own, from the start. Pages arrive side by side, a bounded way ahead of the loop:
@@ -55,6 +57,7 @@ class CustomerListing(Leavable):
     query: CustomerQuery
     workspace: str
     _transport: Transport = field(alias="transport", repr=False)
+    _decoder: PageDecoder = field(alias="decoder", repr=False)
     _test_mode: bool = field(alias="test_mode", repr=False)
     _after: Checkpoint | None = field(alias="after", repr=False)
     _check_filters: bool = field(alias="check_filters", repr=False)
@@ -186,9 +189,9 @@ class CustomerListing(Leavable):
             error.workspace = self.workspace
             raise
 
-    async def _page(self, outline: Outline) -> Page:
+    async def _page(self, outline: RawPage) -> Page:
         """Return the customers that a response adds, which have been held against the filters."""
-        by_id = {customer.id: customer for customer in await self._transport.customers(outline)}
+        by_id = {customer.id: customer for customer in await self._decoder.decode_customers(outline)}
         customers = tuple(by_id[row.id] for row in outline.rows)
         if self._check_filters:
             self.query.check(customers)
@@ -199,17 +202,24 @@ class CustomerListing(Leavable):
         with self._named():
             return await self._page(await self._fetch(1, 1, self._bounds, run=self._new_run()))
 
-    def _crawl(self, run: _Run) -> AsyncGenerator[Outline, None]:
+    def _crawl(self, run: _Run) -> AsyncGenerator[RawPage, None]:
         fetch = partial(self._fetch, run=run)
         size = self.query.page_size
         if run.mark:
             return Crawl(fetch, size, self._ahead, self._bounds, run.mark.copy()).pages()
-        return numbered(lambda number: fetch(number, size, self._bounds), page_size=size, ahead=self._ahead)
+        return iter_page_numbers(lambda number: fetch(number, size, self._bounds), page_size=size, ahead=self._ahead)
 
-    async def _fetch(self, number: int, size: int, span: Span, *, run: _Run) -> Outline:
+    async def _fetch(self, number: int, size: int, span: Span, *, run: _Run) -> RawPage:
         params = self.query.params(page=number, page_size=size, created__gte=span.gte, created__lte=span.lte)
         request = Request(page=number, workspace=self.workspace)
-        page = await self._transport.get(params, skipped=(number - 1) * size, request=request, tally=run.tally)
+
+        async def decode(body: bytes) -> RawPage:
+            page = await self._decoder.decode_keys(body)
+            if not page.rows and page.count > (number - 1) * size:  # a list that is being emptied: ask again
+                raise DecodeError(f"{request}: count is {page.count} but results is empty", retryable=True)
+            return page
+
+        page = await self._transport.fetch(params, decode, request=request, counters=run.tally)
         if run.total is None:
             had = len(page.rows) - len(run.mark.copy().fresh(page.rows)) if self._after and run.mark else 0
             run.total = page.count - had

@@ -9,15 +9,15 @@ from typing import Any, TypedDict
 
 from attrs import Attribute, field, frozen
 
-from piriod_async.created import lower, upper
 from piriod_async.errors import FilterIgnoredError, QueryError
 from piriod_async.models import Customer
+from piriod_async.pagination.cursor import lower, upper
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and lone surrogates, which no URL can carry
 _ORDERING = re.compile(r"-?[A-Za-z_]\w*(,-?[A-Za-z_]\w*)*", re.ASCII)
 _TEXT_FILTERS = ("country", "email", "name", "tax_id", "subscriptions", "sources")
 _CHECKED_TEXTS = ("email", "name", "tax_id")
-SMALLEST_RANGE_PAGE = 10
+MIN_PAGE_SIZE_BY_CREATED = 10
 MAX_PAGE_SIZE = 100  # the API clamps larger ones in silence
 
 
@@ -148,9 +148,11 @@ class CustomerQuery:
     page_size: int = field(default=MAX_PAGE_SIZE, validator=_page_size)
 
     def __attrs_post_init__(self) -> None:
-        if self.by_created and self.page_size < SMALLEST_RANGE_PAGE:
+        if self.by_created and self.page_size < MIN_PAGE_SIZE_BY_CREATED:
             reason = "two customers of every page go into making sure that none is missed"
-            raise _refuse("page_size", self.page_size, f"{SMALLEST_RANGE_PAGE} or more by {self.ordering!r}: {reason}")
+            raise _refuse(
+                "page_size", self.page_size, f"{MIN_PAGE_SIZE_BY_CREATED} or more by {self.ordering!r}: {reason}"
+            )
         if self.created__gte and self.created__lte and self.created__gte > self.created__lte:
             raise QueryError(
                 f"created__gte={self.created__gte.isoformat()}: expected an instant no later than "

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from attrs import frozen
 
-from piriod_async.attempt import Observer
-from piriod_async.checks import function_or_none, seconds, whole_number
-from piriod_async.credentials import PRODUCTION, Secret, check_token, endpoint, workspace_id
+from piriod_async.checkpoint import Checkpoint
+from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.errors import ConfigurationError
-from piriod_async.fanout import OnError, WorkspaceListing
 from piriod_async.listing import CustomerListing
-from piriod_async.models import Checkpoint
+from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
 from piriod_async.query import MAX_PAGE_SIZE, CustomerQuery, Filters
-from piriod_async.retry import RetryPolicy
-from piriod_async.transport import Transport
-from piriod_async.window import LOOK_AHEAD
+from piriod_async.transport.attempts import AttemptHook
+from piriod_async.transport.auth import DEFAULT_BASE_URL, Secret, customers_url, validate_token, workspace_id
+from piriod_async.transport.retry import RetryPolicy
+from piriod_async.transport.transport import Transport
+from piriod_async.validators import check_callback, check_positive_int, seconds
+from piriod_async.workspaces import OnError, WorkspaceListing
 
 if TYPE_CHECKING:
     import aiohttp
@@ -59,7 +60,7 @@ class SessionOptions(TypedDict, total=False):
     timeout: float
     retry: RetryPolicy
     max_page_bytes: int
-    on_attempt: Observer | None
+    on_attempt: AttemptHook | None
 
 
 class PiriodSession:
@@ -98,28 +99,29 @@ class PiriodSession:
         workspace: str | None = None,
         *,
         test_mode: bool = False,
-        base_url: str = PRODUCTION,
+        base_url: str = DEFAULT_BASE_URL,
         client_session: "aiohttp.ClientSession | None" = None,
         concurrency: int = 8,
         timeout: float = 30.0,
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 (it is frozen)
         max_page_bytes: int = 16 * 1024 * 1024,
-        on_attempt: Observer | None = None,
+        on_attempt: AttemptHook | None = None,
     ) -> None:
         token = Secret(token)  # from here on, a traceback's locals show stars
-        check_token(token)
+        validate_token(token)
         if not isinstance(test_mode, bool):
             raise ConfigurationError(f"test_mode={test_mode!r}: expected True or False")
         if not isinstance(retry, RetryPolicy):
             raise ConfigurationError(f"retry={retry!r}: expected a RetryPolicy")
-        whole_number("concurrency", concurrency)
-        whole_number("max_page_bytes", max_page_bytes)
+        check_positive_int("concurrency", concurrency)
+        check_positive_int("max_page_bytes", max_page_bytes)
         seconds("timeout", timeout, above_zero=True)
-        function_or_none("on_attempt", on_attempt)
+        check_callback("on_attempt", on_attempt)
         self._workspace = None if workspace is None else workspace_id(workspace)
         self._test_mode = test_mode
+        self._decoder = PageDecoder()
         self._transport = Transport(
-            url=endpoint(base_url),
+            url=customers_url(base_url),
             credentials={
                 "Authorization": Secret(f"Token {token}"),
                 "x-piriod-test-mode": "true" if test_mode else "false",
@@ -152,7 +154,7 @@ class PiriodSession:
             raise ConfigurationError(f"PIRIOD_TEST_MODE={mode!r}: expected true or false")
         found: SessionOptions = {
             "test_mode": _BOOLEANS[mode.casefold()],
-            "base_url": os.environ.get("PIRIOD_BASE_URL") or PRODUCTION,
+            "base_url": os.environ.get("PIRIOD_BASE_URL") or DEFAULT_BASE_URL,
         }
         workspace = workspace or os.environ.get("PIRIOD_WORKSPACE") or None
         return cls(os.environ["PIRIOD_TOKEN"], workspace, **(found | options))
@@ -219,7 +221,9 @@ class PiriodSession:
             raise ConfigurationError(
                 "workspace=None: expected a workspace's id: here, in PiriodSession(workspace=…) or PIRIOD_WORKSPACE"
             )
-        return self._list(query, workspace, after, check_filters, lambda: LOOK_AHEAD * self._transport.concurrency)
+        return self._list(
+            query, workspace, after, check_filters, lambda: PREFETCH_PER_REQUEST * self._transport.concurrency
+        )
 
     def across(
         self,
@@ -263,6 +267,7 @@ class PiriodSession:
             query,
             workspace,
             transport=self._transport,
+            decoder=self._decoder,
             test_mode=self._test_mode,
             after=after,
             check_filters=check,

@@ -16,7 +16,7 @@ settings.register_profile("ci", deadline=None, max_examples=200, print_blob=True
 settings.register_profile("slow", settings.get_profile("ci"), max_examples=2_500)  # --hypothesis-profile=slow
 settings.load_profile("ci")
 
-pytest_plugins = ["pytester", "tests.reference.fixtures", "tests.command"]
+pytest_plugins = ["pytester", "tests.contract.reference.fixtures", "tests.support.command"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -55,8 +55,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    for room in ("retry", "gate"):
-        monkeypatch.setattr(f"piriod_async.{room}.time", clock)
+    for module in ("retry", "limiter"):
+        monkeypatch.setattr(f"piriod_async.transport.{module}.time", clock)
     return clock
 
 

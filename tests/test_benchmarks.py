@@ -5,12 +5,12 @@ import asyncio
 import pytest
 
 from benchmarks.plan import planned
-from piriod_async.sandbox import Sandbox
+from piriod_async.testing.mock_server import MockServer
 
 
 @pytest.mark.parametrize("customers", [0, 1, 100, 2_500, 6_000])
 async def test_the_plan_is_what_a_crawl_asks(customers):
-    async with Sandbox(customers) as sandbox:
+    async with MockServer(customers) as sandbox:
         created = sorted(row["created"] for row in sandbox.customers())
         async with sandbox.session() as piriod:
             assert len(await piriod.customers().collect()) == customers

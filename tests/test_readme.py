@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from piriod_async.sandbox import Sandbox
+from piriod_async.testing.mock_server import MockServer
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -26,7 +26,7 @@ async def sync():
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
 async def test_program(program, tmp_path):
-    async with Sandbox({"acc_1": 250, "acc_2": 30}) as sandbox:
+    async with MockServer({"acc_1": 250, "acc_2": 30}) as sandbox:
         env = {"PIRIOD_TOKEN": sandbox.token, "PIRIOD_WORKSPACE": "acc_1", "PIRIOD_BASE_URL": sandbox.url}
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-W", "error", "-c", program, env=os.environ | env, cwd=tmp_path

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from piriod_async import ConfigurationError, PiriodSession
-from piriod_async.cli.customers import list_customers
-from piriod_async.cli.errors import ERROR, INTERRUPTED, OK, USAGE, Failure, say
+from piriod_async.cli.export_command import list_customers
+from piriod_async.cli.messages import ERROR, INTERRUPTED, OK, USAGE, Failure, say
 from piriod_async.cli.options import Options
 
 SANDBOX_CUSTOMERS = 1_000
@@ -196,9 +196,9 @@ def sandbox(port: int, size: int, workspaces: Sequence[str]) -> None:
 
 
 async def _serve(port: int, workspaces: dict[str, int]) -> None:
-    from piriod_async.sandbox import Sandbox  # noqa: PLC0415 (only those who use it pay for it)
+    from piriod_async.testing.mock_server import MockServer  # noqa: PLC0415 (only those who use it pay for it)
 
-    async with Sandbox(workspaces, port=port) as served:
+    async with MockServer(workspaces, port=port) as served:
         click.echo(
             f"export PIRIOD_BASE_URL={served.url} PIRIOD_TOKEN={served.token} PIRIOD_WORKSPACE={served.workspace}"
         )

@@ -11,10 +11,10 @@ import click
 import msgspec
 from attrs import asdict, frozen
 
-from piriod_async.cli.files import Part
+from piriod_async.cli.partial_files import Part
 from piriod_async.cli.table import FIELDS, Screen
-from piriod_async.export import ContactsCsv, Csv, Encoder, ExportError, JsonLines
-from piriod_async.export.place import place_of
+from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, ExportError, JsonLinesEncoder
+from piriod_async.export.atomic_file import place_of
 
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _FILTERS = ("country", "email", "name", "tax_id", "subscriptions", "sources")
@@ -86,15 +86,15 @@ class Options:
         kind, labelled = self._format(), self.labelled()
         try:
             if kind == "table":
-                return Screen(Csv(self.fields or FIELDS).fields, labelled)
+                return Screen(CsvEncoder(self.fields or FIELDS).fields, labelled)
             if kind == "csv":
-                return Csv(self.fields, self.raw_cells, labelled)
+                return CsvEncoder(self.fields, self.raw_cells, labelled)
             if kind == "jsonl":
-                return JsonLines(self.fields, labelled)
+                return JsonLinesEncoder(self.fields, labelled)
             os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # its own keeps 30 MB more, for what we do
-            from piriod_async.export.arrow import ArrowStream  # noqa: PLC0415 (it needs what may not be installed)
+            from piriod_async.export.arrow_format import ArrowStreamEncoder  # noqa: PLC0415 (it needs what may not be installed)
 
-            return ArrowStream(self.fields, labelled)
+            return ArrowStreamEncoder(self.fields, labelled)
         except (ExportError, ModuleNotFoundError) as error:
             raise click.UsageError(str(error)) from error
 
@@ -107,11 +107,11 @@ class Options:
         encoder = self.encoder()
         if self.count and (more := [name for name in _NOT_COUNTED if getattr(self, name)]):
             raise click.UsageError(f"--count is a number on standard output: expected no --{more[0].replace('_', '-')}")
-        if self.raw_cells and not isinstance(encoder, Csv):
+        if self.raw_cells and not isinstance(encoder, CsvEncoder):
             raise click.UsageError("--raw-cells goes with CSV: --format csv, or -o customers.csv")
         if self.output == Path("-"):
             raise click.UsageError("-o -: expected a file's name; without -o it goes to standard output")
-        if self.contacts and not (self.output and isinstance(encoder, Csv)):
+        if self.contacts and not (self.output and isinstance(encoder, CsvEncoder)):
             raise click.UsageError("--contacts goes with -o and CSV: -o customers.csv --contacts contacts.csv")
         if not self.output:
             if self.resume:
@@ -124,14 +124,14 @@ class Options:
 
     def _files(self, output: Path, contacts: Path | None, encoder: Encoder) -> list[Part]:
         if self._format() == "parquet":
-            from piriod_async.export.arrow import stream_to_parquet  # noqa: PLC0415
+            from piriod_async.export.arrow_format import stream_to_parquet  # noqa: PLC0415
 
             return [Part(output, encoder, stream_to_parquet)]
         if not contacts:
             return [Part(output, encoder)]
         if contacts.absolute() == output.absolute():
             raise click.UsageError("--contacts and -o are the same file: expected two")
-        return [Part(output, encoder), Part(contacts, ContactsCsv(self.raw_cells, self.labelled()))]
+        return [Part(output, encoder), Part(contacts, ContactsCsvEncoder(self.raw_cells, self.labelled()))]
 
     def identity(self, workspaces: tuple[str, ...]) -> dict[str, Any]:
         """Return what an export must have in common with the one that it goes on with, by the options' names."""

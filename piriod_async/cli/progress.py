@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from piriod_async import CustomerListing
-from piriod_async.cli.errors import in_a_line
+from piriod_async.cli.messages import in_a_line
 
 TICK = 0.1  # seconds between two looks
 

@@ -9,7 +9,7 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
 from piriod_async import Customer
-from piriod_async.cli.errors import in_a_line
+from piriod_async.cli.messages import in_a_line
 from piriod_async.export import cells
 
 FIELDS = ("id", "name", "country_id", "tax_id", "balance")

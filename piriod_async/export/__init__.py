@@ -10,24 +10,24 @@ async with PiriodSession.from_env() as piriod:
 ```
 
 All stream: memory does not grow with the list (but for the table of `to_arrow`). A file given by its path appears under
-its name once it is whole. `JsonLines`, `Csv`, `ContactsCsv` and `arrow.ArrowStream` give the bytes piece by piece, to
+its name once it is whole. `JsonLinesEncoder`, `CsvEncoder`, `ContactsCsvEncoder` and `arrow.ArrowStreamEncoder` give the bytes piece by piece, to
 write them elsewhere. Nothing here is loaded by `import piriod_async`.
 """
 
+from piriod_async.export.csv_format import COLUMNS, CONTACT_COLUMNS, ContactsCsvEncoder, CsvEncoder, cells
 from piriod_async.export.fields import FIELDS, ExportError
-from piriod_async.export.flat import COLUMNS, CONTACT_COLUMNS, ContactsCsv, Csv, cells
-from piriod_async.export.jsonl import JsonLines
-from piriod_async.export.write import Encoder, Target, to_arrow, write_csv, write_jsonl, write_parquet
+from piriod_async.export.jsonl_format import JsonLinesEncoder
+from piriod_async.export.writers import Encoder, Target, to_arrow, write_csv, write_jsonl, write_parquet
 
 __all__ = [
     "COLUMNS",
     "CONTACT_COLUMNS",
     "FIELDS",
-    "ContactsCsv",
-    "Csv",
+    "ContactsCsvEncoder",
+    "CsvEncoder",
     "Encoder",
     "ExportError",
-    "JsonLines",
+    "JsonLinesEncoder",
     "Target",
     "cells",
     "to_arrow",

@@ -12,7 +12,7 @@ FIELDS = tuple(attribute.name for attribute in attrs.fields(Customer))
 """The fields of a record, as JSON lines, Parquet and Arrow have them: nested, in this order."""
 
 
-exact_json = msgspec.json.Encoder(decimal_format="number")  # 1.10 stays 1.10
+json_encoder = msgspec.json.Encoder(decimal_format="number")  # 1.10 stays 1.10
 
 
 class ExportError(PiriodError, ValueError):
@@ -33,6 +33,6 @@ def chosen(fields: Iterable[str] | None, known: Collection[str]) -> Sequence[str
     return names
 
 
-def chosen_fields(fields: Iterable[str] | None) -> Sequence[str]:
+def select_fields(fields: Iterable[str] | None) -> Sequence[str]:
     """Return those of `FIELDS` that are asked for, likewise."""
     return chosen(fields, FIELDS)

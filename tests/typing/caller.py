@@ -45,7 +45,7 @@ from piriod_async import (
     export,
     piriod_context,
 )
-from piriod_async.sandbox import Sandbox
+from piriod_async.testing.mock_server import MockServer
 
 
 async def sleepless(seconds: float) -> None:
@@ -84,7 +84,7 @@ async def exports(listing: CustomerListing, path: Path, file: BinaryIO) -> None:
     assert_type(await export.write_jsonl(listing, path, fields=["id"]), int)
     assert_type(await export.write_csv(listing, "a.csv", raw_cells=True, contacts=file), int)
     assert_type(await export.write_parquet(listing, file, fields=export.FIELDS, row_group_size=1_000), int)
-    encoder: export.Encoder = export.Csv(["id"])
+    encoder: export.Encoder = export.CsvEncoder(["id"])
     assert_type(encoder.start() + encoder.encode(await listing.collect(), "acc_1"), bytes)
     await export.write_csv(path, path)  # type: ignore[arg-type]
 
@@ -312,7 +312,7 @@ def application() -> web.Application:
 
 
 async def sandbox() -> None:
-    async with Sandbox(customers=100, seed=7) as server, server.session() as piriod:
+    async with MockServer(customers=100, seed=7) as server, server.session() as piriod:
         assert_type(piriod, PiriodSession)
         assert_type(server.url, str)
         assert_type(server.add(name="Ñandú"), str)

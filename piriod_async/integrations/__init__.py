@@ -1,0 +1,1 @@
+"""Other libraries: each module is imported only by those who use it."""

@@ -1,0 +1,1 @@
+"""Which page to ask for next. No HTTP."""

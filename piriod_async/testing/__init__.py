@@ -1,0 +1,6 @@
+"""For tests of your code: a mock server, and retries that do not wait."""
+
+from piriod_async.testing.mock_server import OMITTED, Change, MockServer, Mutations, RecordedRequest
+from piriod_async.transport.backoff import no_backoff
+
+__all__ = ["OMITTED", "Change", "MockServer", "Mutations", "RecordedRequest", "no_backoff"]

@@ -1,0 +1,1 @@
+"""One request: connections, authentication, retries and rate limits."""
