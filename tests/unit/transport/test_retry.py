@@ -330,16 +330,21 @@ async def test_a_record_that_cannot_be_read_is_not_asked_for_again(clock):
 
 
 @pytest.mark.parametrize(
-    "place", ["piriod_async.transport.transport.parse_retry_after", "piriod_async.decoding.page_decoder.decode_page"]
+    "place",
+    [
+        "decoding.page_decoder.decode_page",
+        "transport.transport.error_from_response",
+        "transport.transport.Transport._read",
+    ],
 )
 @pytest.mark.parametrize("kind", [TypeError, RuntimeError])
 async def test_a_bug_of_ours_is_shown_as_it_is(clock, place, kind, monkeypatch):
     def buggy(*_, **__):
         raise kind("a bug of ours")
 
-    monkeypatch.setattr(place, buggy)
+    monkeypatch.setattr(f"piriod_async.{place}", buggy)
     async with MockServer(3) as sandbox, sandbox.session(retry=clock.policy()) as piriod:
-        if place == "error_from_response":
+        if place.endswith("error_from_response"):
             sandbox.fail(status=500)
         with pytest.raises(kind, match="a bug of ours"):
             await piriod.customers().collect()
