@@ -1,57 +1,33 @@
-"""A list of customers: nothing is sent until it is read."""
+"""A list of customers. Nothing is sent until it is read."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import aclosing, contextmanager
-from functools import partial
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from urllib.parse import urlencode
 
 from attrs import define, evolve, field
 
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
-from piriod_async.errors import DecodeError, IncompleteListError, PiriodError, QueryError
+from piriod_async.errors import QueryError
+from piriod_async.iteration import Iteration
 from piriod_async.models import Customer, Page, Progress
-from piriod_async.pagination.by_created import Crawl
-from piriod_async.pagination.by_page_number import iter_page_numbers
-from piriod_async.pagination.cursor import Mark, Span
-from piriod_async.pagination.raw_page import RawPage
+from piriod_async.pagination.cursor import Cursor
+from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.pagination.scoped import ScopedIterable
 from piriod_async.query import CustomerQuery
-from piriod_async.transport.attempts import Request
-from piriod_async.transport.transport import RequestCounters, Transport
-
-
-@define(eq=False)
-class _Run:
-    """One iteration: what it sent, what it has had, and where its consumer is."""
-
-    mark: Mark | None
-    tally: RequestCounters = field(factory=RequestCounters)
-    total: int | None = None
-    before: int = 0
-    page: tuple[Customer, ...] = ()
-    taken: int = 0
-
-    def turn(self) -> None:
-        """Be done with a page, and let go of it: two at once are much more for the garbage collector to do."""
-        if self.mark and all(customer.created for customer in self.page):
-            self.mark.move(self.page)
-        else:
-            self.mark = None  # a list of one page may do without
-        self.before += len(self.page)
-        self.page, self.taken = (), 0
+from piriod_async.transport.transport import Transport
 
 
 @define(eq=False)
 class CustomerListing(ScopedIterable):
-    """The customers that match a query. Made by `PiriodSession.customers`; no I/O until it is read.
+    """The customers that match a query, as returned by `PiriodSession.customers`. Nothing is sent until it is read.
 
-    Each `async for` is a crawl of its own, from the start. Pages arrive side by side, a bounded way ahead of the loop:
-    one that stops reading stops the requests. Leave a loop early inside `async with listing:`, and what that task has
-    under way ends at once, rather than when the garbage is collected.
+    Each `async for` reads the list from the start. Pages are requested concurrently, and prefetching is bounded: when
+    you stop iterating, no more requests are sent. To stop early, `break` inside `async with listing:`, which cancels
+    what is pending as soon as the block exits.
 
-    Iterating, and every method that reads, raises what `errors` lists; `IncompleteListError` and `FilterIgnoredError`
-    before the end is reached as if all were well.
+    Iterating, and every method that reads, raises the errors drawn in `piriod_async.errors`. An iteration that ends
+    without an error was complete.
     """
 
     query: CustomerQuery
@@ -61,8 +37,8 @@ class CustomerListing(ScopedIterable):
     _test_mode: bool = field(alias="test_mode", repr=False)
     _after: Checkpoint | None = field(alias="after", repr=False)
     _check_filters: bool = field(alias="check_filters", repr=False)
-    _ahead: Callable[[], int] = field(alias="ahead", repr=False)
-    _run: _Run | None = field(default=None, init=False, repr=False)
+    _prefetch_limit: PrefetchLimit = field(alias="prefetch_limit", repr=False)
+    _iteration: Iteration | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if self._after is None:
@@ -71,165 +47,104 @@ class CustomerListing(ScopedIterable):
             raise QueryError(f"after={self._after!r}: expected a Checkpoint, or None")
         if not self.query.by_created:
             raise QueryError(f"after=a checkpoint: expected None for ordering={self.query.ordering!r}")
-        if (self._after.ordering, self._after.query) != (self.query.ordering, self._identity()):
-            raise QueryError(f"after=a checkpoint of {self._after.query}: expected one of {self._identity()}")
+        if (self._after.ordering, self._after.query) != (self.query.ordering, self._fingerprint()):
+            raise QueryError(f"after=a checkpoint of {self._after.query}: expected one of {self._fingerprint()}")
 
     def __aiter__(self) -> AsyncGenerator[Customer, None]:
         """Return an async generator over the customers, in order."""
-        run = self._start()
-        return self._hold(run, self._customers(run))
+        iteration = self._start()
+        return self._register(self._iter_customers(iteration))
 
     def pages(self) -> AsyncGenerator[Page, None]:
-        """Return an async generator over the responses, each with the customers that it adds, in order."""
-        run = self._start()
-        return self._hold(run, self._pages(run))
+        """Return an async generator over the responses, in order, each with the customers that it adds."""
+        return self._register(self._iter_pages(self._start()))
 
     async def count(self) -> int:
-        """Return how many customers match the filters, by the server's count. One request.
+        """Return how many customers match, as the server counts them. Sends one request.
 
-        Only the customer that comes with it is checked against the filters.
+        Only the customer that comes with the count is checked against the filters.
         """
-        page = await self._smallest()
+        page = await self._fetch_one()
         return page.count
 
     async def first(self) -> Customer | None:
-        """Return the first customer, or None if there is none. One request; after a checkpoint it may take more."""
+        """Return the first customer, or None. Sends one request; after a checkpoint it may take more."""
         if self._after is None:
-            page = await self._smallest()
+            page = await self._fetch_one()
             return next(iter(page.customers), None)
-        async with aclosing(self._customers(self._new_run())) as customers:
+        async with aclosing(self._iter_customers(self._new_iteration())) as customers:
             return await anext(customers, None)
 
     async def collect(self) -> list[Customer]:
-        """Return all customers, or raise: never a part.
+        """Return all customers, or raise: never an incomplete list.
 
-        By an ordering other than `created`, a change is not always seen; see `PiriodSession.customers`.
+        For orderings other than `created`, not every change of the list can be noticed; see `PiriodSession.customers`.
         """
         async with aclosing(aiter(self)) as customers:
             return [customer async for customer in customers]
 
     @property
     def progress(self) -> Progress:
-        """Where the iteration started last is now."""
-        run, gate = self._run, self._transport.gate
-        if run is None:
+        """How far the latest iteration has come."""
+        iteration, limiter = self._iteration, self._transport.gate
+        if iteration is None:
             return Progress()
         return Progress(
-            total=run.total,
-            delivered=run.before + run.taken,
-            requests=run.tally.requests,
-            retries=run.tally.retries,
-            paused_until=gate.paused_until if gate else None,
+            total=iteration.total,
+            delivered=iteration.delivered,
+            requests=iteration.counters.requests,
+            retries=iteration.counters.retries,
+            paused_until=limiter.paused_until if limiter else None,
         )
 
     @property
     def checkpoint(self) -> Checkpoint | None:
-        """What to go on from so that nothing is lost or repeated: `customers(…, after=checkpoint)`.
+        """Where the latest iteration can be resumed, without loss or repetition: `customers(…, after=checkpoint)`.
 
-        It covers all up to and including the customer, or page, that the body of the loop started last holds. None
-        before the first, and for orderings other than by `created`.
+        It covers everything up to and including the customer, or page, that the body of the loop has now. None before
+        the first one, and for orderings other than by `created`.
         """
-        return self._checkpoint(self._run or self._new_run())
+        return (self._iteration or self._new_iteration()).checkpoint
 
-    def _new_run(self) -> _Run:
-        after, by_created = self._after, self.query.by_created
-        mark = Mark(self.query.ordering == "-created") if by_created else None
-        return _Run(evolve(mark, created=after.created, ids=set(after.ids)) if mark and after else mark)
+    def _start(self) -> Iteration:
+        self._iteration = self._new_iteration()
+        return self._iteration
 
-    def _start(self) -> _Run:
-        self._run = self._new_run()
-        return self._run
-
-    def _checkpoint(self, run: _Run) -> Checkpoint | None:
-        if not run.mark or not all(customer.created for customer in run.page):
-            return None
-        mark = run.mark.copy()
-        mark.move(run.page[: run.taken])
-        if mark.created is None:
-            return None
-        return Checkpoint(
-            ordering=str(self.query.ordering), created=mark.created, ids=frozenset(mark.ids), query=self._identity()
+    def _new_iteration(self) -> Iteration:
+        cursor = None
+        if self.query.by_created:
+            cursor = Cursor(self.query.ordering == "-created")
+            if self._after:
+                cursor = evolve(cursor, created=self._after.created, seen_ids=set(self._after.ids))
+        return Iteration(
+            query=self.query,
+            workspace=self.workspace,
+            fingerprint=self._fingerprint(),
+            cursor=cursor,
+            transport=self._transport,
+            decoder=self._decoder,
+            prefetch_limit=self._prefetch_limit,
+            check_filters=self._check_filters,
         )
 
-    async def _customers(self, run: _Run) -> AsyncGenerator[Customer, None]:
-        async with aclosing(self._turns(run)) as pages:
-            async for page in pages:
-                for run.taken, customer in enumerate(page.customers, 1):
+    async def _iter_customers(self, iteration: Iteration) -> AsyncGenerator[Customer, None]:
+        async with aclosing(iteration):
+            while await iteration.advance():
+                for customer in iteration.page.customers:
+                    iteration.delivered_in_page += 1
                     yield customer
-                del page
 
-    async def _pages(self, run: _Run) -> AsyncGenerator[Page, None]:
-        async with aclosing(self._turns(run)) as pages:
-            async for page in pages:
-                run.taken = len(page.customers)
-                yield page
+    async def _iter_pages(self, iteration: Iteration) -> AsyncGenerator[Page, None]:
+        async with aclosing(iteration):
+            while await iteration.advance():
+                iteration.delivered_in_page = len(iteration.page.customers)
+                yield iteration.page
 
-    async def _turns(self, run: _Run) -> AsyncGenerator[Page, None]:
-        try:
-            with self._named():
-                async with aclosing(self._crawl(run)) as outlines:
-                    async for outline in outlines:
-                        page = await self._page(outline)
-                        run.page = page.customers
-                        yield page
-                        del page
-                        run.turn()
-        except IncompleteListError as error:
-            error.checkpoint = self._checkpoint(run)
-            raise
-        finally:
-            self._release(run)
+    async def _fetch_one(self) -> Page:
+        """Request one customer, and the count that comes with it."""
+        return await self._new_iteration().fetch_one()
 
-    @contextmanager
-    def _named(self) -> Iterator[None]:
-        """Let an error say whose customers were read."""
-        try:
-            yield
-        except PiriodError as error:
-            error.workspace = self.workspace
-            raise
-
-    async def _page(self, outline: RawPage) -> Page:
-        """Return the customers that a response adds, which have been held against the filters."""
-        by_id = {customer.id: customer for customer in await self._decoder.decode_customers(outline)}
-        customers = tuple(by_id[row.id] for row in outline.rows)
-        if self._check_filters:
-            self.query.check(customers)
-        return Page(customers=customers, count=outline.count, raw=outline.raw)
-
-    async def _smallest(self) -> Page:
-        """Ask for one customer, which brings the count."""
-        with self._named():
-            return await self._page(await self._fetch(1, 1, self._bounds, run=self._new_run()))
-
-    def _crawl(self, run: _Run) -> AsyncGenerator[RawPage, None]:
-        fetch = partial(self._fetch, run=run)
-        size = self.query.page_size
-        if run.mark:
-            return Crawl(fetch, size, self._ahead, self._bounds, run.mark.copy()).pages()
-        return iter_page_numbers(lambda number: fetch(number, size, self._bounds), page_size=size, ahead=self._ahead)
-
-    async def _fetch(self, number: int, size: int, span: Span, *, run: _Run) -> RawPage:
-        params = self.query.params(page=number, page_size=size, created__gte=span.gte, created__lte=span.lte)
-        request = Request(page=number, workspace=self.workspace)
-
-        async def decode(body: bytes) -> RawPage:
-            page = await self._decoder.decode_keys(body)
-            if not page.rows and page.count > (number - 1) * size:  # a list that is being emptied: ask again
-                raise DecodeError(f"{request}: count is {page.count} but results is empty", retryable=True)
-            return page
-
-        page = await self._transport.fetch(params, decode, request=request, counters=run.tally)
-        if run.total is None:
-            had = len(page.rows) - len(run.mark.copy().fresh(page.rows)) if self._after and run.mark else 0
-            run.total = page.count - had
-        return page
-
-    @property
-    def _bounds(self) -> Span:
-        return Span(self.query.created__gte, self.query.created__lte)
-
-    def _identity(self) -> str:
-        """Return what tells this listing from another, but for the size of its pages."""
+    def _fingerprint(self) -> str:
+        """Return what distinguishes this listing from others, apart from its page size."""
         filters = self.query.filters(self.query.created__gte, self.query.created__lte)
         return urlencode([("workspace", self.workspace), ("test_mode", self._test_mode), *sorted(filters)])

@@ -11,7 +11,7 @@ from attrs import Attribute, field, frozen
 
 from piriod_async.errors import FilterIgnoredError, QueryError
 from piriod_async.models import Customer
-from piriod_async.pagination.cursor import lower, upper
+from piriod_async.pagination.time_range import earliest, latest
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # and lone surrogates, which no URL can carry
 _ORDERING = re.compile(r"-?[A-Za-z_]\w*(,-?[A-Za-z_]\w*)*", re.ASCII)
@@ -95,7 +95,7 @@ def _frozen_copy(value: Mapping[str, str] | None) -> Mapping[Any, Any] | None:
     return {_bare(key): _bare(text) for key, text in value.items()} if isinstance(value, Mapping) else value
 
 
-class Filters(TypedDict, total=False):
+class CustomerFilters(TypedDict, total=False):
     """The arguments of `CustomerQuery`, for those who pass them on."""
 
     country: str | None
@@ -208,9 +208,9 @@ class CustomerQuery:
             if self.country and country.casefold() != self.country.casefold():
                 raise self._ignored("country", customer, country)
             created = customer.created
-            if created and gte and created < gte and upper(created) < gte:
+            if created and gte and created < gte and latest(created) < gte:
                 raise self._ignored("created__gte", customer, created)
-            if created and lte and created > lte and lower(created) > lte:
+            if created and lte and created > lte and earliest(created) > lte:
                 raise self._ignored("created__lte", customer, created)
             for name, text in expected.items():
                 value = getattr(customer, name)

@@ -1,8 +1,7 @@
-"""A session: whose credentials, for how long, and what it lists."""
+"""The session: credentials, connections, and what can be listed with them."""
 
 import os
-from collections.abc import AsyncIterable, Callable, Iterable, Mapping
-from datetime import datetime
+from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from attrs import frozen
@@ -11,8 +10,8 @@ from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.errors import ConfigurationError
 from piriod_async.listing import CustomerListing
-from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
-from piriod_async.query import MAX_PAGE_SIZE, CustomerQuery, Filters
+from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, PrefetchLimit
+from piriod_async.query import CustomerFilters, CustomerQuery
 from piriod_async.transport.attempts import AttemptHook
 from piriod_async.transport.auth import DEFAULT_BASE_URL, Secret, customers_url, validate_token, workspace_id
 from piriod_async.transport.retry import RetryPolicy
@@ -23,7 +22,7 @@ from piriod_async.workspaces import OnError, WorkspaceListing
 if TYPE_CHECKING:
     import aiohttp
 
-_BOOLEANS = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+_BOOL_BY_TEXT = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
 
 
 @frozen(kw_only=True)
@@ -31,27 +30,26 @@ class SessionStats:
     """What a session is doing, and has done.
 
     Attributes:
-        in_flight (int): Requests under way.
-        pace (float | None): Requests a second that the server was found to allow; None while it has refused none.
-        paused_until (float | None): When the pause that the server asked for ends (`time.monotonic`, seconds), or None.
-        requests (int): Requests sent, retries among them.
-        retries (int): Requests sent again after a failure.
-        bytes (int): Bytes of the pages that came, inflated.
-        retry_budget (int): What is left to pay retries from: 500 at most, 5 for each and 10 after a timeout. Successes
-            fill it again.
+        in_flight: Requests that have been sent and not answered.
+        rate: Requests per second that the server was found to allow; None until its first 429.
+        paused_until: End of the pause that the server asked for (`time.monotonic`, seconds), or None.
+        requests: Requests sent, including retries.
+        retries: Requests sent again after a failure.
+        bytes_received: Bytes of response bodies, decompressed.
+        retry_budget: Tokens left for retries, 500 at most. A retry costs 5, after a timeout 10; successes refill it.
     """
 
     in_flight: int
-    pace: float | None
+    rate: float | None
     paused_until: float | None
     requests: int
     retries: int
-    bytes: int
+    bytes_received: int
     retry_budget: int
 
 
 class SessionOptions(TypedDict, total=False):
-    """The options of `PiriodSession`, beside whose session it is."""
+    """The options of `PiriodSession` besides its token and workspace."""
 
     test_mode: bool
     base_url: str
@@ -64,7 +62,7 @@ class SessionOptions(TypedDict, total=False):
 
 
 class PiriodSession:
-    """The customers of a Piriod workspace, or of many.
+    """An async session for the customers of one Piriod workspace, or of many.
 
     ```python
     async with PiriodSession(token="…", workspace="acc_…") as piriod:
@@ -72,25 +70,25 @@ class PiriodSession:
             print(customer.id, customer.name)
     ```
 
-    A session may be made anywhere, before there is an event loop too, and costs nothing until its first request.
+    A session can be created anywhere, even before there is an event loop; it opens connections with its first request.
     Without `async with`, close it with `await session.close()`. On a second event loop it opens new connections.
 
     Args:
-        token: API token. It is shown nowhere: no repr, message, log record or traceback of ours.
+        token: API token. It appears in no repr, message, log record or traceback of this library.
         workspace: Id of the workspace ("acc_…") to list where `customers()` names none.
-        test_mode: Whether to list the workspace's test data in place of its live data.
-        base_url: Where the API is; https, unless it is this machine.
-        client_session: An aiohttp session of yours to send through, with its proxies, TLS settings, headers and traces.
-            It is never closed by us, and must be used on one event loop only.
-        concurrency: Requests under way at once.
+        test_mode: List the test data of the workspace instead of its live data.
+        base_url: Base URL of the API; https, unless the host is this machine.
+        client_session: Your own aiohttp session to send requests with; its proxy, TLS, header and trace settings are
+            used. You close it. It must be used on one event loop only.
+        concurrency: Maximum number of requests in flight.
         timeout: Seconds for one attempt, from connecting to the last byte.
-        retry: How often a request is tried, and how long to wait between.
-        max_page_bytes: Longest answer accepted, bytes, inflated.
-        on_attempt: Called with an `Attempt` once it is known what comes of it: to measure, trace or log. It must not
-            block; what it raises ends the request.
+        retry: How often to retry, and how long to wait.
+        max_page_bytes: Maximum length of a response body in bytes, decompressed.
+        on_attempt: Called with an `Attempt` when its outcome is known, to measure, trace or log. It must not block;
+            what it raises ends the request.
 
     Raises:
-        ConfigurationError: A value that cannot work.
+        ConfigurationError: An argument is not valid.
     """
 
     def __init__(
@@ -136,94 +134,60 @@ class PiriodSession:
 
     @classmethod
     def from_env(cls, workspace: str | None = None, **options: Unpack[SessionOptions]) -> Self:
-        """Make a session of the environment's `PIRIOD_TOKEN`.
+        """Create a session from environment variables.
 
-        `PIRIOD_WORKSPACE`, `PIRIOD_TEST_MODE` (true or false) and `PIRIOD_BASE_URL` count where they are set.
+        Reads `PIRIOD_TOKEN`, and where they are set `PIRIOD_WORKSPACE`, `PIRIOD_TEST_MODE` (true or false) and
+        `PIRIOD_BASE_URL`.
 
         Args:
-            workspace: Id of a workspace, to go before the environment's.
-            **options: What else `PiriodSession` takes, likewise.
+            workspace: Workspace id; takes precedence over `PIRIOD_WORKSPACE`.
+            **options: Options of `PiriodSession`; they take precedence too.
 
         Raises:
-            ConfigurationError: `PIRIOD_TOKEN` is not set, or a value cannot work.
+            ConfigurationError: `PIRIOD_TOKEN` is not set, or a value is not valid.
         """
         if not os.environ.get("PIRIOD_TOKEN"):
             raise ConfigurationError("PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)")
         mode = os.environ.get("PIRIOD_TEST_MODE", "")
-        if mode.casefold() not in _BOOLEANS:
+        if mode.casefold() not in _BOOL_BY_TEXT:
             raise ConfigurationError(f"PIRIOD_TEST_MODE={mode!r}: expected true or false")
-        found: SessionOptions = {
-            "test_mode": _BOOLEANS[mode.casefold()],
+        env_options: SessionOptions = {
+            "test_mode": _BOOL_BY_TEXT[mode.casefold()],
             "base_url": os.environ.get("PIRIOD_BASE_URL") or DEFAULT_BASE_URL,
         }
         workspace = workspace or os.environ.get("PIRIOD_WORKSPACE") or None
-        return cls(os.environ["PIRIOD_TOKEN"], workspace, **(found | options))
+        return cls(os.environ["PIRIOD_TOKEN"], workspace, **(env_options | options))
 
     def customers(
         self,
         *,
         workspace: str | None = None,
-        country: str | None = None,
-        email: str | None = None,
-        name: str | None = None,
-        tax_id: str | None = None,
-        created__gte: datetime | None = None,
-        created__lte: datetime | None = None,
-        subscriptions: str | None = None,
-        sources: str | None = None,
-        metadata: Mapping[str, str] | None = None,
-        ordering: str | None = "created",
-        page_size: int = MAX_PAGE_SIZE,
         after: Checkpoint | None = None,
         check_filters: bool = True,
+        **filters: Unpack[CustomerFilters],
     ) -> CustomerListing:
-        """Return the listing of the customers that match every filter given. Nothing is sent until it is read.
+        """List the customers that match every filter given. Nothing is sent until the listing is read.
 
         Args:
-            workspace: Id of the workspace, if not the session's.
-            country: Country id, as in `"CL"`.
-            email: E-mail address.
-            name: Name, or a part of it.
-            tax_id: Tax identifier (RUT, RFC, NIT, …).
-            created__gte: Created at or after this instant; an aware datetime.
-            created__lte: Created at or before this instant; an aware datetime.
-            subscriptions: Id of a subscription of the customer.
-            sources: Id of a payment source of the customer.
-            metadata: Metadata that must be there, text by key: `{"plan": "gold"}`.
-            ordering: `"created"` or `"-created"`: every customer exactly once, even while the list changes. Any other
-                field or comma list of fields, or None for the server's own order: if the list is seen to change while
-                it is read, all that came is delivered and then `IncompleteListError` is raised.
-            page_size: Customers asked for with one request, 1 to 100; 10 at least by `created`.
-            after: Where an earlier listing of the same query stopped (`listing.checkpoint`), to go on from there.
-            check_filters: Whether to raise `FilterIgnoredError` for a customer that a filter excludes.
+            workspace: Workspace id, if not the session's.
+            after: The `checkpoint` of an earlier listing with the same query, to resume it.
+            check_filters: Raise `FilterIgnoredError` if the server returns a customer that a filter excludes.
+            **filters: `country`, `email`, `name`, `tax_id`, `created__gte`, `created__lte`, `subscriptions`, `sources`,
+                `metadata`, `ordering` and `page_size`, as described in `CustomerQuery`.
 
         Raises:
             QueryError: A value that the API would misread.
-            ConfigurationError: No workspace.
+            ConfigurationError: There is no workspace.
 
         Source: `GET /customers/`.
         """
-        query = CustomerQuery(
-            country=country,
-            email=email,
-            name=name,
-            tax_id=tax_id,
-            created__gte=created__gte,
-            created__lte=created__lte,
-            subscriptions=subscriptions,
-            sources=sources,
-            metadata=metadata,
-            ordering=ordering,
-            page_size=page_size,
-        )
+        query = CustomerQuery(**filters)
         workspace = self._workspace if workspace is None else workspace_id(workspace)
         if workspace is None:
             raise ConfigurationError(
-                "workspace=None: expected a workspace's id: here, in PiriodSession(workspace=…) or PIRIOD_WORKSPACE"
+                "workspace=None: expected a workspace id, here, in PiriodSession(workspace=…) or in PIRIOD_WORKSPACE"
             )
-        return self._list(
-            query, workspace, after, check_filters, lambda: PREFETCH_PER_REQUEST * self._transport.concurrency
-        )
+        return self._make_listing(query, workspace, self._prefetch_limit, after=after, check_filters=check_filters)
 
     def across(
         self,
@@ -231,20 +195,21 @@ class PiriodSession:
         *,
         on_error: OnError = "raise",
         check_filters: bool = True,
-        **filters: Unpack[Filters],
+        **filters: Unpack[CustomerFilters],
     ) -> WorkspaceListing:
-        """Return the listing of many workspaces' customers, side by side. Nothing is sent until it is read.
+        """List the customers of many workspaces, read concurrently. Nothing is sent until the listing is read.
 
         ```python
         async for workspace, customer in piriod.across(["acc_1", "acc_2"], country="CL"): ...
         ```
 
         Args:
-            workspaces: Ids; any iterable, also an asynchronous one. They are taken as there is room, each once.
-            on_error: `"raise"`: the first workspace that fails ends it all. `"collect"`: the others go on, and
-                `listing.errors` says which failed, and why.
-            check_filters: Whether a customer that a filter excludes is a `FilterIgnoredError`.
-            **filters: As for `customers`: filters, `ordering` and `page_size`.
+            workspaces: Workspace ids, from any iterable or async iterable. They are taken as there is room; an id that
+                is repeated is read once.
+            on_error: `"raise"`: the first workspace that fails ends the iteration. `"collect"`: the others continue,
+                and `listing.errors` has the ones that failed.
+            check_filters: Raise `FilterIgnoredError` if the server returns a customer that a filter excludes.
+            **filters: As for `customers`.
 
         Raises:
             QueryError: A value that the API would misread.
@@ -253,15 +218,24 @@ class PiriodSession:
         """
         query = CustomerQuery(**filters)
 
-        def listing(workspace: str, ahead: Callable[[], int]) -> CustomerListing:
-            return self._list(query, workspace_id(workspace), None, check_filters, ahead)
+        def make_listing(workspace: str, prefetch_limit: PrefetchLimit) -> CustomerListing:
+            return self._make_listing(query, workspace_id(workspace), prefetch_limit, check_filters=check_filters)
 
         return WorkspaceListing(
-            workspaces=workspaces, list=listing, concurrency=self._transport.concurrency, on_error=on_error
+            workspaces=workspaces,
+            make_listing=make_listing,
+            concurrency=self._transport.concurrency,
+            on_error=on_error,
         )
 
-    def _list(
-        self, query: CustomerQuery, workspace: str, after: Checkpoint | None, check: bool, ahead: Callable[[], int]
+    def _make_listing(
+        self,
+        query: CustomerQuery,
+        workspace: str,
+        prefetch_limit: PrefetchLimit,
+        *,
+        check_filters: bool,
+        after: Checkpoint | None = None,
     ) -> CustomerListing:
         return CustomerListing(
             query,
@@ -270,30 +244,36 @@ class PiriodSession:
             decoder=self._decoder,
             test_mode=self._test_mode,
             after=after,
-            check_filters=check,
-            ahead=ahead,
+            check_filters=check_filters,
+            prefetch_limit=prefetch_limit,
         )
+
+    def _prefetch_limit(self) -> int:
+        return PREFETCH_PER_REQUEST * self._transport.concurrency
 
     @property
     def stats(self) -> SessionStats:
         """What the session is doing, and has done."""
-        gate, tally = self._transport.gate, self._transport.tally
+        transport, limiter = self._transport, self._transport.gate
         return SessionStats(
-            in_flight=gate.in_flight if gate else 0,
-            pace=gate.pace if gate else None,
-            paused_until=gate.paused_until if gate else None,
-            requests=tally.requests,
-            retries=tally.retries,
-            bytes=tally.bytes,
-            retry_budget=self._transport.budget.tokens,
+            in_flight=limiter.in_flight if limiter else 0,
+            rate=limiter.pace if limiter else None,
+            paused_until=limiter.paused_until if limiter else None,
+            requests=transport.tally.requests,
+            retries=transport.tally.retries,
+            bytes_received=transport.tally.bytes,
+            retry_budget=transport.budget.tokens,
         )
 
     async def close(self) -> None:
-        """End the crawls under way with an `APIConnectionError`, and close the connections that are ours.
+        """End pending listings with an `APIConnectionError`, and close the session's own connections.
 
-        Closing again is harmless; using the session again is an error.
+        Closing it again does nothing; using it again raises.
         """
         await self._transport.close()
+
+    aclose = close
+    """The same, by the name that `contextlib.aclosing` calls."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -302,7 +282,7 @@ class PiriodSession:
         await self.close()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_transport"):  # in the traceback of its own refusal
+        if not hasattr(self, "_transport"):  # in a traceback of its own __init__
             return object.__repr__(self)
         mode = ", test_mode=True" if self._test_mode else ""
         return f"<{type(self).__name__} {self._transport.url.parent.parent} workspace={self._workspace!r}{mode}>"

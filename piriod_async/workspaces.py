@@ -1,4 +1,4 @@
-"""Many workspaces side by side, through one session."""
+"""The customers of many workspaces, read concurrently through one session."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Iterable, Iterator
@@ -10,57 +10,36 @@ from attrs import define, evolve, field
 from piriod_async.errors import PiriodError, QueryError
 from piriod_async.listing import CustomerListing
 from piriod_async.models import Customer, Page, Progress, WorkspaceProgress
-from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, cancel
+from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, PrefetchLimit, cancel_and_wait
 from piriod_async.pagination.scoped import ScopedIterable
 
 OnError: TypeAlias = Literal["raise", "collect"]
-Ready: TypeAlias = tuple[str, Page] | BaseException | None  # None when there is no more
-WORKERS_PER_REQUEST = 2  # workspaces at once, for each request at once: one is asked for while another is handed over
-MIN_PREFETCH = 2  # slots of look-ahead that a crawl always has
-
-
-@define(eq=False)
-class _Run:
-    """One iteration: which workspaces it has come to, and how far each is."""
-
-    source: AsyncGenerator[str, None]
-    ready: asyncio.Queue[Ready] = field(factory=lambda: asyncio.Queue(1))
-    next: asyncio.Lock = field(factory=asyncio.Lock)
-    crawling: dict[str, CustomerListing] = field(factory=dict)
-    delivered: dict[str, int] = field(factory=dict)
-    ended: dict[str, Progress] = field(factory=dict)
-    errors: dict[str, PiriodError] = field(factory=dict)
-    left: bool = False
-
-    async def hand_over(self, workspace: str, page: Page) -> None:
-        if self.left:  # and nobody takes it: the cancellation got lost, in a source of ids that goes on after one
-            raise asyncio.CancelledError
-        await self.ready.put((workspace, page))
-
-    @property
-    def progress(self) -> dict[str, Progress]:
-        each = self.ended | {workspace: listing.progress for workspace, listing in self.crawling.items()}
-        return {workspace: evolve(each[workspace], delivered=self.delivered[workspace]) for workspace in each}
+WorkspaceIds: TypeAlias = Iterable[str] | AsyncIterable[str]
+MakeListing: TypeAlias = Callable[[str, PrefetchLimit], CustomerListing]
+QueueItem: TypeAlias = tuple[str, Page] | BaseException | None
+"""A page of a workspace; the error that ends the iteration; or None at its end."""
+WORKERS_PER_REQUEST = 2  # workspaces read at once, for each request in flight: one is delivered while another loads
+MIN_PREFETCH = 2  # jobs in the window of a listing, however many workspaces share the prefetching
 
 
 @define(eq=False)
 class WorkspaceListing(ScopedIterable):
-    """The customers of many workspaces that match a query. Made by `PiriodSession.across`; no I/O until it is read.
+    """The customers of many workspaces that match a query, as returned by `PiriodSession.across`.
 
-    Iterating yields `(workspace, customer)`. Each workspace's customers come in their own order, all of them, exactly
-    once; those of different workspaces take turns, page by page. Workspaces are started as there is room, so thousands
-    take no more memory than a few, and share the session's connections, pace and retries.
+    Iterating yields `(workspace, customer)`. The customers of each workspace come in their own order, every one exactly
+    once; pages of different workspaces alternate. Workspaces are started as there is room, so thousands take no more
+    memory than a few. They share the connections, rate limit and retry budget of the session.
 
-    With `on_error="raise"` the first workspace that fails ends the iteration, and the error's `workspace` names it.
-    With `"collect"` the others go on, and `errors` names those that failed: what came of one before it failed is a
-    part. Iterating, and every method that reads, raises what `piriod_async.errors` lists.
+    With `on_error="raise"`, the first workspace that fails ends the iteration, and the error's `workspace` names it.
+    With `"collect"`, the others continue, and `errors` has the workspaces that failed; customers that they delivered
+    before are incomplete. Iterating, and every method that reads, raises the errors drawn in `piriod_async.errors`.
     """
 
-    _workspaces: Iterable[str] | AsyncIterable[str] = field(alias="workspaces", repr=False)
-    _list: Callable[[str, Callable[[], int]], CustomerListing] = field(alias="list", repr=False)
+    _workspaces: WorkspaceIds = field(alias="workspaces", repr=False)
+    _make_listing: MakeListing = field(alias="make_listing", repr=False)
     _concurrency: int = field(alias="concurrency", repr=False)
     _on_error: OnError = field(alias="on_error")
-    _run: _Run | None = field(default=None, init=False, repr=False)
+    _iteration: "_Iteration | None" = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if isinstance(self._workspaces, str | bytes) or not isinstance(self._workspaces, Iterable | AsyncIterable):
@@ -70,36 +49,36 @@ class WorkspaceListing(ScopedIterable):
 
     def __aiter__(self) -> AsyncGenerator[tuple[str, Customer], None]:
         """Return an async generator over `(workspace, customer)`."""
-        run = self._start()
-        return self._hold(run, self._customers(run))
+        iteration = self._start()
+        return self._register(self._iter_customers(iteration))
 
     def pages(self) -> AsyncGenerator[tuple[str, Page], None]:
         """Return an async generator over `(workspace, page)`: the responses, each with the customers that it adds."""
-        run = self._start()
-        return self._hold(run, self._pages(run))
+        return self._register(self._iter_pages(self._start()))
 
     async def collect(self) -> dict[str, list[Customer]]:
-        """Return all customers by workspace, an empty list for one that has none.
+        """Return all customers by workspace, an empty list for a workspace without customers.
 
-        A workspace that failed is left out, never given in part: with `on_error="collect"`, look at `errors`.
+        A workspace that failed is left out, rather than incomplete: with `on_error="collect"`, look at `errors`.
         """
-        found: dict[str, list[Customer]] = {}
-        run = self._start()
-        async with aclosing(self._hold(run, self._pages(run))) as pages:
+        customers: dict[str, list[Customer]] = {}
+        iteration = self._start()
+        async with aclosing(self._register(self._iter_pages(iteration))) as pages:
             async for workspace, page in pages:
-                found.setdefault(workspace, []).extend(page.customers)
-        return {workspace: found.get(workspace, []) for workspace in run.ended if workspace not in run.errors}
+                customers.setdefault(workspace, []).extend(page.customers)
+        succeeded = [workspace for workspace in iteration.finished if workspace not in iteration.errors]
+        return {workspace: customers.get(workspace, []) for workspace in succeeded}
 
     @property
     def errors(self) -> dict[str, PiriodError]:
-        """Why workspaces failed in the iteration started last, by id."""
-        return self._run.errors if self._run else {}
+        """The error of each workspace that failed in the latest iteration, by id."""
+        return self._iteration.errors if self._iteration else {}
 
     def raise_for_errors(self) -> None:
-        """Raise what `errors` holds.
+        """Raise the `errors`, if there are any.
 
         Raises:
-            ExceptionGroup: Of the `PiriodError` of each workspace that failed, if one did.
+            ExceptionGroup: The `PiriodError` of each workspace that failed.
         """
         if self.errors:
             failed = f"{len(self.errors)} of {len(self.progress.workspaces)} workspaces failed"
@@ -107,101 +86,151 @@ class WorkspaceListing(ScopedIterable):
 
     @property
     def progress(self) -> WorkspaceProgress:
-        """Where the iteration started last is now: all workspaces that it has come to, together and each."""
-        each = self._run.progress if self._run else {}
-        totals = [progress.total for progress in each.values() if progress.total is not None]
+        """How far the latest iteration has come: the workspaces it has started, in total and each."""
+        per_workspace = self._iteration.progress if self._iteration else {}
+        totals = [progress.total for progress in per_workspace.values() if progress.total is not None]
+        paused_until = max((progress.paused_until or 0.0 for progress in per_workspace.values()), default=0.0)
         return WorkspaceProgress(
             total=sum(totals) if totals else None,
-            delivered=sum(progress.delivered for progress in each.values()),
-            requests=sum(progress.requests for progress in each.values()),
-            retries=sum(progress.retries for progress in each.values()),
-            paused_until=max((progress.paused_until or 0.0 for progress in each.values()), default=0.0) or None,
-            workspaces=each,
+            delivered=sum(progress.delivered for progress in per_workspace.values()),
+            requests=sum(progress.requests for progress in per_workspace.values()),
+            retries=sum(progress.retries for progress in per_workspace.values()),
+            paused_until=paused_until or None,
+            workspaces=per_workspace,
         )
 
-    def _start(self) -> _Run:
-        if self._run and isinstance(self._workspaces, Iterator | AsyncIterator):
+    def _start(self) -> "_Iteration":
+        if self._iteration and isinstance(self._workspaces, Iterator | AsyncIterator):
             raise QueryError(f"workspaces={self._workspaces!r}: expected a list, to read it again; this one is used up")
-        self._run = _Run(_each(self._workspaces))
-        return self._run
+        self._iteration = _Iteration(
+            _as_async(self._workspaces),
+            self._make_listing,
+            self._concurrency,
+            collect_errors=self._on_error == "collect",
+        )
+        return self._iteration
 
-    async def _customers(self, run: _Run) -> AsyncGenerator[tuple[str, Customer], None]:
-        async with aclosing(self._turns(run)) as pages:
-            async for workspace, page in pages:
+    async def _iter_customers(self, iteration: "_Iteration") -> AsyncGenerator[tuple[str, Customer], None]:
+        async with aclosing(iteration):
+            while item := await iteration.next_page():
+                workspace, page = item
                 for customer in page.customers:
-                    run.delivered[workspace] += 1
+                    iteration.delivered[workspace] += 1
                     yield workspace, customer
 
-    async def _pages(self, run: _Run) -> AsyncGenerator[tuple[str, Page], None]:
-        async with aclosing(self._turns(run)) as pages:
-            async for workspace, page in pages:
-                run.delivered[workspace] += len(page.customers)
+    async def _iter_pages(self, iteration: "_Iteration") -> AsyncGenerator[tuple[str, Page], None]:
+        async with aclosing(iteration):
+            while item := await iteration.next_page():
+                workspace, page = item
+                iteration.delivered[workspace] += len(page.customers)
                 yield workspace, page
 
-    async def _turns(self, run: _Run) -> AsyncGenerator[tuple[str, Page], None]:
-        """Yield pages as they are ready; a queue lets those who wait to put one in go first come, first served."""
-        tasks = [asyncio.create_task(self._crawl_some(run)) for _ in range(WORKERS_PER_REQUEST * self._concurrency)]
-        ending = asyncio.create_task(_end(run, tasks))
-        try:
-            while (item := await run.ready.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
-                yield item
-        finally:
-            run.left = True
-            await cancel([*tasks, ending])
-            await run.source.aclose()
-            self._release(run)
 
-    async def _crawl_some(self, run: _Run) -> None:
-        """Crawl one workspace after the other, while there are more."""
-        while not run.left:
-            async with run.next:
+@define(eq=False)
+class _Iteration:
+    """One iteration over many workspaces: workers read them, and put their pages into a queue.
+
+    Attributes:
+        workspace_ids: Ids not yet taken.
+        make_listing: Makes the listing of a workspace.
+        concurrency: Requests in flight at once.
+        collect_errors: Whether the other workspaces continue if one fails.
+        active: Listings that are being read, by workspace.
+        delivered: Customers delivered, of each workspace that was started.
+        finished: The last progress of workspaces that are done, or failed.
+        errors: Why workspaces failed.
+    """
+
+    workspace_ids: AsyncGenerator[str, None]
+    make_listing: MakeListing
+    concurrency: int
+    collect_errors: bool = field(kw_only=True)
+    active: dict[str, CustomerListing] = field(factory=dict, init=False)
+    delivered: dict[str, int] = field(factory=dict, init=False)
+    finished: dict[str, Progress] = field(factory=dict, init=False)
+    errors: dict[str, PiriodError] = field(factory=dict, init=False)
+    _queue: asyncio.Queue[QueueItem] = field(
+        factory=lambda: asyncio.Queue(1), init=False
+    )  # fair: first come first served
+    _source_lock: asyncio.Lock = field(factory=asyncio.Lock, init=False)
+    _tasks: list[asyncio.Task[None]] = field(factory=list, init=False)
+    _closed: bool = field(default=False, init=False)
+
+    async def next_page(self) -> tuple[str, Page] | None:
+        """Return the next page of any workspace, or None at the end."""
+        if not self._tasks:
+            workers = [asyncio.create_task(self._worker()) for _ in range(WORKERS_PER_REQUEST * self.concurrency)]
+            self._tasks = [*workers, asyncio.create_task(self._await_workers(workers))]
+        item = await self._queue.get()
+        if isinstance(item, BaseException):
+            raise item
+        return item
+
+    async def aclose(self) -> None:
+        """Cancel the workers, and their pending requests."""
+        self._closed = True
+        await cancel_and_wait(self._tasks)
+        await self.workspace_ids.aclose()
+
+    @property
+    def progress(self) -> dict[str, Progress]:
+        """The progress of each workspace that was started. A page counts when its customers are delivered."""
+        progress = self.finished | {workspace: listing.progress for workspace, listing in self.active.items()}
+        return {workspace: evolve(progress[workspace], delivered=self.delivered[workspace]) for workspace in progress}
+
+    async def _worker(self) -> None:
+        """Read one workspace after the other, while there are more."""
+        while not self._closed:
+            async with self._source_lock:
                 try:
-                    workspace = await anext(run.source)
+                    workspace = await anext(self.workspace_ids)
                 except StopAsyncIteration:
                     return
             if not isinstance(workspace, Hashable):
-                raise QueryError(f"workspaces: {workspace!r}: expected a workspace's id")
-            if workspace not in run.delivered:  # each once
-                await self._crawl(run, workspace)
+                raise QueryError(f"workspaces: {workspace!r}: expected a workspace id")
+            if workspace not in self.delivered:  # an id that is repeated is read once
+                await self._read_workspace(workspace)
 
-    async def _crawl(self, run: _Run, workspace: str) -> None:
-        run.delivered[workspace], run.ended[workspace] = 0, Progress()
+    async def _read_workspace(self, workspace: str) -> None:
+        self.delivered[workspace], self.finished[workspace] = 0, Progress()
         try:
-            listing = run.crawling[workspace] = self._list(workspace, lambda: self._ahead(run))
+            listing = self.active[workspace] = self.make_listing(workspace, self._prefetch_limit)
             async with aclosing(listing.pages()) as pages:
                 async for page in pages:
-                    await run.hand_over(workspace, page)
+                    await self._put(workspace, page)
         except PiriodError as error:
             error.workspace = workspace
-            run.errors[workspace] = error
-            if self._on_error == "raise":
+            self.errors[workspace] = error
+            if not self.collect_errors:
                 raise
         finally:
-            if ended := run.crawling.pop(workspace, None):
-                run.ended[workspace] = ended.progress
+            if done := self.active.pop(workspace, None):
+                self.finished[workspace] = done.progress
 
-    def _ahead(self, run: _Run) -> int:
-        """Return a crawl's share of the look-ahead: all of it, for the one that is left in the end."""
-        return max(MIN_PREFETCH, PREFETCH_PER_REQUEST * self._concurrency // len(run.crawling))
+    async def _put(self, workspace: str, page: Page) -> None:
+        if self._closed:  # nobody takes it: the source of ids swallowed the cancellation
+            raise asyncio.CancelledError
+        await self._queue.put((workspace, page))
+
+    def _prefetch_limit(self) -> int:
+        """Return the share of the prefetching that each listing gets; the last one gets all of it."""
+        return max(MIN_PREFETCH, PREFETCH_PER_REQUEST * self.concurrency // len(self.active))
+
+    async def _await_workers(self, workers: list[asyncio.Task[None]]) -> None:
+        """Put the outcome into the queue: when all workers are done, or one has failed."""
+        done, _ = await asyncio.wait(workers, return_when=asyncio.FIRST_EXCEPTION)
+        outcome: BaseException | None
+        if any(worker.cancelled() for worker in done):
+            outcome = RuntimeError("the source of workspace ids ended with a cancellation: there may be more ids")
+        else:
+            outcome = next(filter(None, (worker.exception() for worker in done)), None)
+        await self._queue.put(outcome)
 
 
-async def _each(workspaces: Iterable[str] | AsyncIterable[str]) -> AsyncGenerator[str, None]:
+async def _as_async(workspaces: WorkspaceIds) -> AsyncGenerator[str, None]:
     if isinstance(workspaces, AsyncIterable):
         async for workspace in workspaces:
             yield workspace
     else:
         for workspace in workspaces:
             yield workspace
-
-
-async def _end(run: _Run, tasks: list[asyncio.Task[None]]) -> None:
-    """Say how it ended: when all have, or one with an error."""
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
-    outcome: BaseException | None
-    if any(task.cancelled() for task in done):
-        outcome = RuntimeError("the ids of workspaces ended with a cancellation: there may be more")
-    else:
-        outcome = next(filter(None, (task.exception() for task in done)), None)
-    await run.ready.put(outcome)

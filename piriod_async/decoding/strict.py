@@ -78,8 +78,8 @@ async def decode_keys(body: bytes, turn: asyncio.Lock) -> RawPage:
     except _UNREADABLE:
         async with turn:
             page = await decode_page(body)
-        return RawPage(rows=page.customers, count=page.count, raw=body, customers=page.customers)
-    return RawPage(rows=outline.results, count=outline.count, raw=body)
+        return RawPage(keys=page.customers, count=page.count, raw=body, customers=page.customers)
+    return RawPage(keys=outline.results, count=outline.count, raw=body)
 
 
 async def decode_page(body: bytes) -> Page:

@@ -1,309 +1,282 @@
-"""Every customer, exactly once, on a list that moves: anchors and gaps.
+"""Pagination by `created`: every customer exactly once, even while the list changes.
 
-The API has page numbers only, and page numbers slide: delete one customer while pages 2 to 9 are on their way, and
-another falls between two of them, in silence. What does not slide is `created`. So:
+The API has page numbers only, and page numbers shift: if a customer is deleted while pages 2 to 9 are pending, every
+later row moves up by one, and the row that crosses a page boundary is skipped. `created` does not shift. So:
 
-- An **anchor** is a page fetched by number. Wherever it landed, it holds every customer between its first and its last.
-- A **gap** runs from the last customer of one anchor to the first of the next, and is read by range. A still gap is one
-  request: anchors are every second page, two customers smaller than the page that reads the gap and both its ends.
+- An **anchor** is a page requested by number. Wherever it lands, it holds every customer between its first and last.
+- A **gap** is the range from the last customer of one anchor to the first of the next. It is requested by range. If the
+  list does not change, a gap takes one request: anchors are every second page, and two customers smaller than a full
+  page, so that one page holds the customers of a gap and both of its ends.
 
-**The guarantee.** A customer that matches the filter from before the first request until after the last is delivered,
-no customer is delivered twice, and they come in the order of `created`.
+**Guarantee.** A customer that matches the filters from before the first request until after the last is delivered. No
+customer is delivered twice. Customers are delivered in the order of `created`.
 
-**It rests on** these facts: `created` never changes; `ordering=created` sorts by it; `created__gte` and `created__lte`
-are inclusive; the rows of one response are neighbours in that order at one moment. `count` is *not* of that moment (the
-framework counts first, selects after, and cuts the rows to the count), so a short page proves nothing.
+**Assumptions.** `created` never changes; `ordering=created` sorts by it; `created__gte` and `created__lte` are
+inclusive; the rows of one response are neighbours in that order at one moment. `count` is *not* of that moment: the
+framework counts first, selects afterwards, and cuts the rows to the count. So a short page proves nothing.
 
-**Proof.** Say that all before instant x is delivered, and take the next response used, read from x on.
-(1) Its rows are neighbours at one moment and begin at or before x, so of the customers that match throughout, every one
-between x and its last row is among its rows. (2) An anchor begins after x only if the gap before it has been read up
-to the anchor's first customer: that customer was among the gap's rows, with nothing cut off behind it (count <= rows),
-or a response brought nothing new, so nothing was left in between. (3) At its last instant a response may hold some
-customers and not others. The next is read from that very instant on, and those already delivered are known by their
-ids. (4) If that does not lead on, one instant holds more than a page: it is read alone, until one response has all of
-it or two passes by number agree, and the next begins right after it. (5) The end is a response that brings nothing new,
-or the last of eight in a row that held the end of a list that goes on growing there. So all before the last row is
-delivered, x has moved on, and (1) holds again. What is below x is never delivered again: nothing is twice.
+**Proof.** Assume that everything before instant x has been delivered, and consider the next response, read from x on.
+(1) Its rows are neighbours at one moment and start at or before x, so they include every customer between x and the
+last row that matches throughout. (2) An anchor starts after x only if the gap before it has been read up to the
+anchor's first customer: either that customer was among the rows of the gap and none were cut off (count <= rows), or a
+response brought nothing new. Either way nothing is left in between. (3) A response may hold some customers of its last
+instant and not others. The next response is read from that same instant on, and customers delivered already are
+recognised by their ids. (4) If that brings no progress, the instant has more customers than a page. It is read on its
+own, until one response holds all of it or two passes by page number agree; the next response starts right after it.
+(5) The listing ends with a response that brings nothing new, or with the last of eight in a row that reached the end of
+a list that keeps growing there. So everything before the last row is delivered, x advances, and (1) applies again.
+Customers before x are never delivered again, so none is delivered twice.
 
-**Edges.** If an entry falls between COUNT and SELECT of the very response that ends a gap, while ties come in random
-order, a customer can still be lost: 8 of 2,000 simulated crawls with such an entry on *every* request. A list of one
-page is what that one response said. More customers at one instant (as it is printed: it may be to the second) than a
-page holds are read by number, deep as they are, and held until two passes agree; eight that do not are an error.
+**Limits.** A customer can still be lost if another one enters between COUNT and SELECT of the very response that ends a
+gap while ties come in random order: 8 of 2,000 simulated listings, with such an entry in *every* request. A list of one
+page is what that one response said. If more customers share an instant than a page holds (as printed, which may be to
+the second), they are read by page number, however deep, and held back until two passes agree; after eight passes that
+do not agree, the listing raises.
 
-**It ends**: after 3 requests for each page of the first count and 100 more, not counting the passes over one instant.
+**Termination.** A listing sends at most 3 requests for each page of the first count, and 100 more, not counting passes
+over ties.
 """
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
-from typing import TypeAlias
+from typing import Self
 
 from attrs import define, evolve, field
 
-from piriod_async.errors import IncompleteListError, NotFoundError
-from piriod_async.pagination.cursor import Mark, Span, lower, require_created, upper
-from piriod_async.pagination.prefetch import Result, Slot, cancel, run_ordered
-from piriod_async.pagination.raw_page import RawPage, Row
-from piriod_async.query import MIN_PAGE_SIZE_BY_CREATED
+from piriod_async.errors import IncompleteListError
+from piriod_async.pagination.cursor import Cursor, require_created
+from piriod_async.pagination.fetch import Fetch, check_server_behaviour, fetch_checked, fetch_or_empty
+from piriod_async.pagination.prefetch import Job, JobResult, OrderedPrefetch, PrefetchLimit
+from piriod_async.pagination.raw_page import RawPage, RecordKey
+from piriod_async.pagination.ties import TieReader
+from piriod_async.pagination.time_range import TimeRange, earliest, latest
 
-PART = 5_000  # customers: the deepest OFFSET that an ordinary request costs the server
-LEAF = 4_500  # customers a part is meant to have, so that one that grew a little is still one
-FORK = 5  # parts that a longer stretch is cut into, by one wide anchor fewer
-PASSES = 8  # over one instant, before giving up
-CHASES = 8  # responses in a row that held the list's end, before what is created meanwhile is left to the next crawl
+MIN_PAGE_SIZE_BY_CREATED = 10  # below that, the two customers that each gap shares with its anchors cost too much
+MAX_SEGMENT = 5_000  # customers: the deepest OFFSET that an ordinary request costs the server
+TARGET_SEGMENT = 4_500  # customers per segment, so that one that grew a little is still below the maximum
+MAX_SPLIT = 5  # segments, or groups of segments, that a longer range is split into at a time
+MAX_TAIL_POLLS = 8  # responses in a row that reach the end of a growing list; later customers are for the next listing
 
 
 @define(eq=False)
 class _Anchor:
-    """Customers that a stretch starts from or ends at, and that it may have to wait for.
+    """A page that a gap starts from or ends at, and that it may have to wait for.
 
     Attributes:
-        beyond: What to read towards if it turns out to be past the end: the end of the span it was planned in, an
-            anchor known already, or None for the end of the list.
-        rows: The customers, once they are known; none if the anchor was past the end.
-        onwards: What lies after them, where that is not said by the last of them.
-        ends: How many responses in a row, this one included, held the end of the list.
-        error: Why they will never be known.
-        known: Whether the wait is over.
+        fallback: Where a gap ends instead, if this page turns out to be past the end: the next anchor that does not
+            depend on this one, or None for the end of the list.
+        keys: Keys of its customers, once they are known; empty if the page was past the end.
+        resume_range: What comes after it, where that does not follow from its last customer.
+        tail_count: Number of responses in a row, this one included, that reached the end of the list.
+        error: Why the page could not be fetched.
+        ready: Set when `keys` or `error` is.
     """
 
-    beyond: "_Anchor | None" = None
-    rows: Sequence[Row] = ()
-    onwards: Span | None = None
-    ends: int = 0
+    fallback: "_Anchor | None" = None
+    keys: Sequence[RecordKey] = ()
+    resume_range: TimeRange | None = None
+    tail_count: int = 0
     error: Exception | None = None
-    known: asyncio.Event = field(factory=asyncio.Event)
+    ready: asyncio.Event = field(factory=asyncio.Event)
 
     @classmethod
-    def at(cls, rows: Sequence[Row], *, onwards: Span | None = None, ends: int = 0) -> "_Anchor":
-        anchor = cls(rows=rows, onwards=onwards, ends=ends)
-        anchor.known.set()
+    def from_keys(
+        cls, keys: Sequence[RecordKey], *, resume_range: TimeRange | None = None, tail_count: int = 0
+    ) -> "_Anchor":
+        anchor = cls(keys=keys, resume_range=resume_range, tail_count=tail_count)
+        anchor.ready.set()
         return anchor
 
-    async def wait(self) -> Sequence[Row]:
-        await self.known.wait()
+    async def wait(self) -> Sequence[RecordKey]:
+        await self.ready.wait()
         if self.error:
             raise self.error
-        return self.rows
-
-
-Fetch: TypeAlias = Callable[[int, int, Span], Awaitable[RawPage]]
-"""Asks for the page of a number and a size, of the customers created in a span, in the crawl's order."""
+        return self.keys
 
 
 @define(eq=False)
-class Crawl:
-    """One crawl of one list.
+class CreatedPaginator:
+    """An async iterator over the responses of a listing by `created`, in order, each with the keys that it adds.
 
     Attributes:
-        fetch: Asks for a page.
-        page_size: Customers asked for with one request; fewer, if that is what the server gives.
-        ahead: Says how many slots may be under way or waiting to be consumed.
-        span: The filter's own bounds.
-        mark: Where to go on from. It moves as pages are yielded.
+        fetch: Requests a page.
+        page_size: Customers requested per page; lowered to what the server gives.
+        prefetch_limit: Returns how many pages may be pending or waiting to be consumed.
+        created_range: The bounds of the listing's own filters.
+        cursor: Where to start. It advances as pages are yielded.
+
+    Iterating raises `IncompleteListError` if the list grows faster than it is read, or if the server does not order or
+    filter by `created`.
     """
 
     fetch: Fetch
     page_size: int
-    ahead: Callable[[], int]
-    span: Span
-    mark: Mark
+    prefetch_limit: PrefetchLimit
+    created_range: TimeRange
+    cursor: Cursor
+    _pages: OrderedPrefetch[RawPage] | None = field(default=None, init=False)
     _count: int = field(default=0, init=False)
     _requests_left: float = field(default=math.inf, init=False)
-    _instants: dict[datetime, asyncio.Task[list[RawPage]]] = field(factory=dict, init=False)
+    _fetch_checked: Fetch = field(init=False)
+    _ties: TieReader = field(init=False)
 
-    async def pages(self) -> AsyncGenerator[RawPage, None]:
-        """Yield the responses in order, each with the rows that it adds.
+    def __attrs_post_init__(self) -> None:
+        self._fetch_checked = partial(fetch_checked, self.fetch, descending=self.cursor.descending)
+        self._ties = TieReader(self._fetch_checked, self.prefetch_limit)
 
-        Raises:
-            IncompleteListError: The list cannot be read whole: it grows faster than it is read, or the server does not
-                order by `created`, or does not heed its bounds.
-        """
-        span = self.span & self.mark.onwards()
-        first = await self.fetch(1, self.page_size, span)
-        if first.count <= len(first.rows) and self.mark.created is None:
-            yield _sorted(first.each_once(), descending=self.mark.descending)
-            return
-        _check(first, span, descending=self.mark.descending)
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RawPage:
+        if self._pages is None:
+            created_range = self.created_range & self.cursor.remaining()
+            first = await self.fetch(1, self.page_size, created_range)
+            if first.count <= len(first.keys) and self.cursor.created is None:
+                self._pages = OrderedPrefetch((), self.prefetch_limit)
+                return _sort_single_page(first.deduplicated(), descending=self.cursor.descending)
+            self._pages = self._plan_listing(first, created_range)
+        async for page in self._pages:
+            if (new := self._drop_delivered(page)).keys:
+                return new
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Cancel pending requests."""
+        if self._pages:
+            await self._pages.aclose()
+        await self._ties.aclose()
+
+    def _plan_listing(self, first: RawPage, created_range: TimeRange) -> OrderedPrefetch[RawPage]:
+        check_server_behaviour(first, created_range, descending=self.cursor.descending)
         self._count = first.count
-        if first.count > self.page_size:  # the server gives no more than this
-            self.page_size = len(first.rows) or self.page_size
+        if first.count > self.page_size:  # then this page is full, and its length is what the server gives
+            self.page_size = len(first.keys) or self.page_size
         self._requests_left = 3 * math.ceil(first.count / self.page_size) + 99
-        top = partial(self._follow, first, Mark(self.mark.descending), None, span)
-        try:
-            async with aclosing(run_ordered([Slot(top)], self.ahead)) as pages:
-                async for page in pages:
-                    if (added := self._add(page)).rows:
-                        yield added
-        finally:
-            await cancel(self._instants.values())
+        root = partial(self._continue_range, first, Cursor(self.cursor.descending), None, created_range)
+        return OrderedPrefetch([Job(root)], self.prefetch_limit)
 
-    def _add(self, page: RawPage) -> RawPage:
-        for created in [created for created, task in self._instants.items() if task.done()]:
-            if self.mark.passed(created):
-                del self._instants[created]
-        return evolve(page, rows=self.mark.fresh(page.rows), count=self._count)
+    def _drop_delivered(self, page: RawPage) -> RawPage:
+        self._ties.forget(self.cursor.is_behind)
+        return evolve(page, keys=self.cursor.take_new(page.keys), count=self._count)
 
-    async def _stretch(self, left: _Anchor, right: _Anchor | None, expected: int = 0) -> Result[RawPage]:
-        """Read on from the last of one anchor, towards the first of the next; in parts, where many are expected."""
-        mark = Mark(self.mark.descending)
-        mark.move(await left.wait())
-        if mark.created is None and not left.onwards:
-            return Result([])  # it was past the end: the stretch before it reaches further
-        while right and not await right.wait():
-            right = right.beyond
-        span = self.span & (left.onwards or mark.onwards())
-        if right:
-            far = require_created(right.rows[0])
-            if mark.passed(far):
-                return Result([])  # the anchors overlap
-            if far == mark.created and not left.onwards:
-                return await self._instant(far, right)
-            span &= Span(gte=lower(far)) if mark.descending else Span(lte=upper(far))
-        if span.empty:
-            return Result([])
+    async def _read_gap(self, start: _Anchor, end: _Anchor | None, expected: int = 0) -> JobResult[RawPage]:
+        """Read from the last customer of one anchor to the first of the next; in segments if many are expected."""
+        cursor = Cursor(self.cursor.descending)
+        cursor.advance(await start.wait())
+        if cursor.created is None and not start.resume_range:
+            return JobResult([])  # the anchor was past the end, so the gap before it reaches further
+        while end and not await end.wait():
+            end = end.fallback
+        created_range = self.created_range & (start.resume_range or cursor.remaining())
+        if end:
+            end_created = require_created(end.keys[0])
+            if cursor.is_behind(end_created):
+                return JobResult([])  # the anchors overlap
+            if end_created == cursor.created and not start.resume_range:
+                return await self._after_ties(end_created, end)
+            created_range &= (
+                TimeRange(gte=earliest(end_created)) if cursor.descending else TimeRange(lte=latest(end_created))
+            )
+        if created_range.empty:
+            return JobResult([])
         if expected:
-            return Result([], self._plan(left, 1, expected, right, span))
-        self._spend()
-        return await self._follow(await self._ask(1, self.page_size, span), mark, right, span, left.ends)
+            return JobResult([], self._plan_jobs(start, 1, expected, end, created_range))
+        self._count_request()
+        page = await self._fetch_checked(1, self.page_size, created_range)
+        return await self._continue_range(page, cursor, end, created_range, start.tail_count)
 
-    async def _follow(
-        self, page: RawPage, mark: Mark, right: _Anchor | None, span: Span, ends: int = 0
-    ) -> Result[RawPage]:
-        """Decide, by the first page of a span, what is left to read of it."""
-        rows, at = page.rows, mark.created
-        whole, fresh = page.count <= len(rows), mark.leads_on(rows)
-        if fresh:
-            mark.move(rows)
-        ends = ends + 1 if whole and not right else 0
-        met = ends == CHASES or (right and any(row.id == right.rows[0].id for row in rows))
-        if not rows or (whole and (met or not fresh)):
-            return Result([page])
-        if not whole and mark.created and (mark.created == at or mark.created == rows[0].created):
-            return await self._instant(mark.created, right)
-        return Result([page], self._plan(_Anchor.at(rows, ends=ends), len(rows), page.count, right, span))
+    async def _continue_range(
+        self, page: RawPage, cursor: Cursor, end: _Anchor | None, created_range: TimeRange, tail_count: int = 0
+    ) -> JobResult[RawPage]:
+        """Decide from the first page of a range what is left to read of it."""
+        keys, previous = page.keys, cursor.created
+        is_complete, has_new = page.count <= len(keys), cursor.has_new(keys)
+        if has_new:
+            cursor.advance(keys)
+        tail_count = tail_count + 1 if is_complete and not end else 0
+        reached_end = tail_count == MAX_TAIL_POLLS or (end and any(key.id == end.keys[0].id for key in keys))
+        if not keys or (is_complete and (reached_end or not has_new)):
+            return JobResult([page])
+        if not is_complete and cursor.created and cursor.created in (previous, keys[0].created):
+            return await self._after_ties(cursor.created, end)
+        start = _Anchor.from_keys(keys, tail_count=tail_count)
+        return JobResult([page], self._plan_jobs(start, len(keys), page.count, end, created_range))
 
-    def _plan(self, left: _Anchor, had: int, count: int, right: _Anchor | None, span: Span) -> list[Slot[RawPage]]:
-        """Cut a span into anchors by number, and stretches between them.
+    def _plan_jobs(
+        self, start: _Anchor, already_read: int, count: int, end: _Anchor | None, created_range: TimeRange
+    ) -> list[Job[RawPage]]:
+        """Split a range into anchors, which are fetched by page number, and the gaps between them.
 
         Args:
-            left: Customers at its beginning.
-            had: How many of them lie in it.
-            count: How many it holds, more or less.
-            right: The anchor at its end.
-            span: What the numbers count.
+            start: The anchor at the beginning of the range.
+            already_read: Number of its customers that are in the range.
+            count: Number of customers in the range, approximately.
+            end: The anchor at the end of the range.
+            created_range: The range.
         """
-        size = self.page_size - 2
-        pays = self.page_size >= MIN_PAGE_SIZE_BY_CREATED
-        wide = pays and count > PART
+        anchor_size = self.page_size - 2
+        use_anchors = self.page_size >= MIN_PAGE_SIZE_BY_CREATED
+        expands = use_anchors and count > MAX_SEGMENT
         numbers: Sequence[int] = ()
-        if wide:
-            leaves = math.ceil(count / LEAF)
-            parts = min(FORK, leaves)
-            numbers = [leaves * part // parts * count // leaves // size + 1 for part in range(1, parts)]
-        elif pays:
-            numbers = range((size + had) // size + 1, math.ceil(count / size) + (right is None), 2)
-        edges = [0, *(number * size for number in numbers), count]
-        slots: list[Slot[RawPage]] = []
-        for number, (start, end) in zip([*numbers, None], pairwise(edges), strict=True):
-            anchor = _Anchor(beyond=right) if number else right
-            slots.append(Slot(partial(self._stretch, left, anchor, end - start if wide else 0), wide))
+        if expands:
+            numbers = [offset // anchor_size + 1 for offset in _split_offsets(count)]
+        elif use_anchors:
+            first_number = (anchor_size + already_read) // anchor_size + 1
+            numbers = range(first_number, math.ceil(count / anchor_size) + (end is None), 2)
+        offsets = [0, *(number * anchor_size for number in numbers), count]
+        jobs: list[Job[RawPage]] = []
+        for number, (low, high) in zip([*numbers, None], pairwise(offsets), strict=True):
+            anchor = _Anchor(fallback=end) if number else end
+            jobs.append(Job(partial(self._read_gap, start, anchor, high - low if expands else 0), expands))
             if anchor and number:
-                slots.append(Slot(partial(self._anchor, anchor, number, size, span)))
-                left = anchor
-        return slots
+                jobs.append(Job(partial(self._fetch_anchor, anchor, number, anchor_size, created_range)))
+                start = anchor
+        return jobs
 
-    async def _anchor(self, anchor: _Anchor, number: int, size: int, span: Span) -> Result[RawPage]:
+    async def _fetch_anchor(
+        self, anchor: _Anchor, number: int, size: int, created_range: TimeRange
+    ) -> JobResult[RawPage]:
         try:
-            self._spend()
-            result = await self._numbered(number, size, span)
+            self._count_request()
+            result = await fetch_or_empty(self._fetch_checked(number, size, created_range))
             for page in result.items:
-                anchor.rows = page.rows
+                anchor.keys = page.keys
         except Exception as error:
             anchor.error = error
             raise
         finally:
-            anchor.known.set()
+            anchor.ready.set()
         return result
 
-    async def _instant(self, created: datetime, right: _Anchor | None) -> Result[RawPage]:
-        """Read an instant that holds more than a page, once for all stretches that meet it, and go on after it."""
-        if created not in self._instants:
-            self._instants[created] = asyncio.create_task(self._read_instant(created))
-        pages = await asyncio.shield(self._instants[created])
-        left = _Anchor.at(
-            [row for page in pages for row in page.rows],
-            onwards=Span(lte=lower(created)) if self.mark.descending else Span(gte=upper(created)),
-        )
-        done = right and right.rows[0].created == created
-        return Result(pages, [] if done else [Slot(partial(self._stretch, left, right))])
+    async def _after_ties(self, created: datetime, end: _Anchor | None) -> JobResult[RawPage]:
+        """Read an instant that has more customers than a page, and continue after it."""
+        pages = await self._ties.read(created, self.created_range, self.page_size)
+        if end and end.keys[0].created == created:
+            return JobResult(pages)
+        after = TimeRange(lte=earliest(created)) if self.cursor.descending else TimeRange(gte=latest(created))
+        start = _Anchor.from_keys([key for page in pages for key in page.keys], resume_range=after)
+        return JobResult(pages, [Job(partial(self._read_gap, start, end))])
 
-    async def _read_instant(self, created: datetime) -> list[RawPage]:
-        """Read one instant: in one response, or by number until two passes agree, for ties may come in any order."""
-        span = self.span & Span(lower(created), upper(created))
-        before: list[str] = []
-        count = 0
-        for less in range(PASSES):
-            size = max(self.page_size - less, 1) if count > self.page_size else self.page_size
-            first = await self._ask(1, size, span)
-            count = first.count
-            if count <= len(first.rows):
-                return [first]  # one response, of one moment, with nothing cut off
-            numbers = range(2, math.ceil(count / (len(first.rows) or size)) + 1)  # it may give fewer than asked
-            slots = (Slot(partial(self._numbered, number, size, span)) for number in numbers)
-            async with aclosing(run_ordered(slots, self.ahead)) as rest:
-                pages = [first, *[page async for page in rest]]
-            ids = [row.id for page in pages for row in page.rows]
-            if len(set(ids)) == count and set(ids) == set(before):
-                return pages
-            if len(ids) == count and ids == before:  # who is named twice, by a filter that joins tables, counts twice
-                return pages
-            before = ids
-        raise IncompleteListError(
-            f"{PASSES} readings of the {count} customers created at {created.isoformat()} did not agree"
-        )
-
-    async def _numbered(self, number: int, size: int, span: Span) -> Result[RawPage]:
-        try:
-            return Result([await self._ask(number, size, span)])
-        except NotFoundError:  # the list became shorter: its end came before this page
-            return Result([])
-
-    async def _ask(self, number: int, size: int, span: Span) -> RawPage:
-        page = await self.fetch(number, size, span)
-        _check(page, span, descending=self.mark.descending)
-        return page
-
-    def _spend(self) -> None:
-        """Count a request towards the bound; passes over one instant have theirs."""
+    def _count_request(self) -> None:
+        """Count a request towards the limit; passes over ties have their own."""
         if self._requests_left < 1:
             raise IncompleteListError("the list grows faster than it is read: 3 requests for each page were not enough")
         self._requests_left -= 1
 
 
-def _sorted(page: RawPage, *, descending: bool) -> RawPage:
-    """Return a list of one page in order, though the server may have ignored it; nothing was lost by that."""
-    if not all(row.created for row in page.rows):
+def _split_offsets(count: int) -> list[int]:
+    """Return where to split a long range: into groups of segments, as many segments in each as can be."""
+    segments = math.ceil(count / TARGET_SEGMENT)
+    groups = min(MAX_SPLIT, segments)
+    return [segments * group // groups * count // segments for group in range(1, groups)]
+
+
+def _sort_single_page(page: RawPage, *, descending: bool) -> RawPage:
+    """Return a list of one page in order; if the server ignored the ordering, nothing is lost by that."""
+    if not all(key.created for key in page.keys):
         return page
-    return evolve(page, rows=tuple(sorted(page.rows, key=require_created, reverse=descending)))
-
-
-def _check(page: RawPage, span: Span, *, descending: bool) -> None:
-    """Refuse a response that shows that the server ignored what it was asked."""
-    previous, gte, lte = None, span.gte, span.lte
-    for row in page.rows:
-        created = require_created(row)
-        if previous and (created > previous if descending else created < previous):
-            ignored = "order by `created`"
-        elif (gte and created < gte and upper(created) < gte) or (lte and created > lte and lower(created) > lte):
-            ignored = "heed bounds of `created`"
-        else:
-            previous = created
-            continue
-        raise IncompleteListError(
-            f"the server does not {ignored} (customer {row.id}, {created.isoformat()}): list with ordering=None"
-        )
+    return evolve(page, keys=tuple(sorted(page.keys, key=require_created, reverse=descending)))

@@ -1,59 +1,83 @@
-"""Pages by number, for orderings that cannot be asked by range."""
+"""Pagination by page number, for orderings that cannot be requested by range."""
 
 import math
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import Self
 
-from attrs import evolve
+from attrs import define, evolve, field
 
-from piriod_async.errors import IncompleteListError, NotFoundError
-from piriod_async.pagination.prefetch import Result, Slot, run_ordered
+from piriod_async.errors import IncompleteListError
+from piriod_async.pagination.fetch import fetch_or_empty
+from piriod_async.pagination.prefetch import Job, JobResult, OrderedPrefetch, PrefetchLimit
 from piriod_async.pagination.raw_page import RawPage
 
 
-async def iter_page_numbers(
-    fetch: Callable[[int], Awaitable[RawPage]], *, page_size: int, ahead: Callable[[], int]
-) -> AsyncGenerator[RawPage, None]:
-    """Yield every page by its number, each customer once.
+@define(eq=False)
+class PageNumberPaginator:
+    """An async iterator over all pages by number, each customer once.
 
-    Page numbers slide when the list changes, and nothing tells which customers slid past. So whenever it is seen to
-    have changed, all that came is delivered, and then the crawl fails.
+    Page numbers shift when the list changes, and nothing tells which customers were skipped by that. So if the list is
+    seen to have changed, the paginator first yields everything that it got, and then raises `IncompleteListError`.
+    Pagination by `created` does not have this weakness.
 
-    Args:
-        fetch: Asks for the page of a number, from 1.
-        page_size: Customers asked for with one request.
-        ahead: Says how many pages may be under way or waiting to be consumed.
-
-    Raises:
-        IncompleteListError: The list changed while it was read. Orderings by `created` do not have this weakness.
+    Attributes:
+        fetch: Requests the page of a number, from 1.
+        page_size: Customers requested per page.
+        prefetch_limit: Returns how many pages may be pending or waiting to be consumed.
     """
-    first = await fetch(1)
-    yield first.each_once()
-    size = len(first.rows)
-    if first.count <= size:
-        return
-    seen = {row.id for row in first.rows}
-    named_twice, moved = size - len(seen), False
-    # a server may clamp page_size: the length of what came back is what it goes by
-    numbers = range(2, math.ceil(first.count / (size or page_size)) + 1)
-    async with aclosing(run_ordered((Slot(partial(_page, fetch, number)) for number in numbers), ahead)) as pages:
-        async for page in pages:
-            once = page.each_once().rows
-            fresh = tuple(row for row in once if row.id not in seen)
-            seen.update(row.id for row in fresh)
-            named_twice += len(page.rows) - len(once)
-            moved |= page.count != first.count or len(fresh) < len(once)
-            yield evolve(page, rows=fresh)
-    if moved or len(seen) + named_twice != first.count:
-        raise IncompleteListError(
-            f"the list changed while it was read by page number: {len(seen)} customers came, {first.count} were "
-            'counted. List again, or with ordering="created", which stands changes'
-        )
 
+    fetch: Callable[[int], Awaitable[RawPage]]
+    page_size: int
+    prefetch_limit: PrefetchLimit
+    _pages: OrderedPrefetch[RawPage] | None = field(default=None, init=False)
+    _count: int = field(default=0, init=False)
+    _seen_ids: set[str] = field(factory=set, init=False)
+    _duplicates: int = field(default=0, init=False)
+    _changed: bool = field(default=False, init=False)
 
-async def _page(fetch: Callable[[int], Awaitable[RawPage]], number: int) -> Result[RawPage]:
-    try:
-        return Result([await fetch(number)])
-    except NotFoundError:  # the list became shorter: its end came before this page
-        return Result([])
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> RawPage:
+        if self._pages is None:
+            page = await self.fetch(1)
+            self._count = page.count
+            self._pages = OrderedPrefetch(map(self._job, self._remaining_numbers(page)), self.prefetch_limit)
+            first = self._drop_delivered(page)
+            self._count = max(page.count, len(page.keys))  # a list of one page is what that response says
+            return first
+        async for page in self._pages:
+            return self._drop_delivered(page)
+        if self._changed or len(self._seen_ids) + self._duplicates != self._count:
+            raise IncompleteListError(
+                f"the list changed while it was read by page number: received {len(self._seen_ids)} customers, the "
+                f'server counted {self._count}. List again, or with ordering="created", which tolerates changes'
+            )
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Cancel pending requests."""
+        if self._pages:
+            await self._pages.aclose()
+
+    def _remaining_numbers(self, first: RawPage) -> range:
+        if first.count <= len(first.keys):
+            return range(0)
+        # the server may clamp the page size, so the length of a full page counts, not what was requested
+        return range(2, math.ceil(first.count / (len(first.keys) or self.page_size)) + 1)
+
+    def _job(self, number: int) -> Job[RawPage]:
+        return Job(partial(self._fetch_or_empty, number))
+
+    async def _fetch_or_empty(self, number: int) -> JobResult[RawPage]:
+        return await fetch_or_empty(self.fetch(number))
+
+    def _drop_delivered(self, page: RawPage) -> RawPage:
+        """Return the page without customers that an earlier one had, and note what that says about the list."""
+        unique = page.deduplicated().keys
+        new = tuple(key for key in unique if key.id not in self._seen_ids)
+        self._seen_ids.update(key.id for key in new)
+        self._duplicates += len(page.keys) - len(unique)
+        self._changed |= page.count != self._count or len(new) < len(unique)
+        return evolve(page, keys=new)

@@ -1,100 +1,70 @@
-"""Time as the crawl goes by it: how `created` is printed, ranges of it, and how far along it a reading is."""
+"""How far a listing by `created` has been read."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import dropwhile, takewhile
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from piriod_async.errors import IncompleteListError
-from piriod_async.pagination.raw_page import Row
-
-_MICROSECOND = timedelta(microseconds=1)
-_MILLISECOND = timedelta(milliseconds=1)
-_SECOND = timedelta(seconds=1)
-
-
-def lower(created: datetime) -> datetime:
-    """Return an instant at or before every one that is printed so (the seventh digit is rounded)."""
-    return _moved(created, -_MICROSECOND)
-
-
-def upper(created: datetime) -> datetime:
-    """Return an instant at or after every one that is printed so: its last zeros may stand for digits not printed."""
-    if created.microsecond == 0:
-        return _moved(created, _SECOND)
-    return _moved(created, _MILLISECOND if created.microsecond % 1000 == 0 else _MICROSECOND)
-
-
-def _moved(instant: datetime, by: timedelta) -> datetime:
-    try:
-        return instant + by
-    except OverflowError:  # the calendar's first or last
-        return instant
-
-
-@frozen
-class Span:
-    """A range of `created`, both ends inclusive; None is open."""
-
-    gte: datetime | None = None
-    lte: datetime | None = None
-
-    def __and__(self, other: "Span") -> "Span":
-        gtes = [gte for gte in (self.gte, other.gte) if gte]
-        ltes = [lte for lte in (self.lte, other.lte) if lte]
-        return Span(max(gtes, default=None), min(ltes, default=None))
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing can lie in it."""
-        return bool(self.gte and self.lte and self.gte > self.lte)
+from piriod_async.pagination.raw_page import RecordKey
+from piriod_async.pagination.time_range import TimeRange, earliest, latest
 
 
 @define
-class Mark:
-    """How far a reading has come: all before `created` is had, and of that instant the rows with these `ids`."""
+class Cursor:
+    """A position in the order of `created`: everything before it has been read.
+
+    Attributes:
+        descending: Whether the newest customers come first.
+        created: Creation time of the last customer read; None at the start.
+        seen_ids: Ids of the customers of that very instant that have been read.
+    """
 
     descending: bool
     created: datetime | None = None
-    ids: set[str] = field(factory=set)
+    seen_ids: set[str] = field(factory=set)
 
-    def fresh(self, rows: Iterable[Row]) -> tuple[Row, ...]:
-        """Return the rows that are past the mark, each once, and move it past them. They must be in order."""
-        rest = dropwhile(lambda row: self.passed(require_created(row)), rows)
-        fresh = tuple({each.id: each for each in rest if each.id not in self.ids}.values())
-        self.move(fresh)
-        return fresh
+    def take_new(self, keys: Iterable[RecordKey]) -> tuple[RecordKey, ...]:
+        """Return the keys after the cursor, without duplicates, and advance past them. They must be in order."""
+        ahead = dropwhile(lambda key: self.is_behind(require_created(key)), keys)
+        new = tuple({key.id: key for key in ahead if key.id not in self.seen_ids}.values())
+        self.advance(new)
+        return new
 
-    def leads_on(self, rows: Sequence[Row]) -> bool:
-        """Return whether one of the rows, which are in order, is past the mark."""
-        return any(each.id not in self.ids and not self.passed(require_created(each)) for each in reversed(rows))
+    def has_new(self, keys: Sequence[RecordKey]) -> bool:
+        """Return whether any of the keys, which must be in order, is after the cursor."""
+        return any(key.id not in self.seen_ids and not self.is_behind(require_created(key)) for key in reversed(keys))
 
-    def move(self, rows: Sequence[Row]) -> None:
-        """Move past rows that are in order, the last of them not before the mark."""
-        if not rows:
+    def advance(self, keys: Sequence[RecordKey]) -> None:
+        """Move past keys that are in order and do not end before the cursor."""
+        if not keys:
             return
-        last = require_created(rows[-1])
-        ids = {row.id for row in takewhile(lambda each: each.created == last, reversed(rows))}
-        self.created, self.ids = last, ids | self.ids if last == self.created else ids
+        last = require_created(keys[-1])
+        ids = {key.id for key in takewhile(lambda key: key.created == last, reversed(keys))}
+        self.created, self.seen_ids = last, ids | self.seen_ids if last == self.created else ids
 
-    def copy(self) -> "Mark":
-        """Return a mark at the same place, that moves on its own."""
-        return Mark(self.descending, self.created, set(self.ids))
+    def copy(self) -> "Cursor":
+        """Return an independent cursor at the same position."""
+        return Cursor(self.descending, self.created, set(self.seen_ids))
 
-    def passed(self, created: datetime) -> bool:
-        """Return whether an instant lies behind the mark."""
+    def is_behind(self, created: datetime) -> bool:
+        """Return whether an instant is before the cursor, so that all of its customers have been read."""
         return self.created is not None and (created > self.created if self.descending else created < self.created)
 
-    def onwards(self) -> Span:
-        """Return what is left to read, from the mark's own instant on."""
+    def remaining(self) -> TimeRange:
+        """Return the range that is left to read. It includes the cursor's own instant."""
         if self.created is None:
-            return Span()
-        return Span(lte=upper(self.created)) if self.descending else Span(gte=lower(self.created))
+            return TimeRange()
+        return TimeRange(lte=latest(self.created)) if self.descending else TimeRange(gte=earliest(self.created))
 
 
-def require_created(row: Row) -> datetime:
-    """Return when a customer was created; it is what the crawl goes by."""
-    if row.created is None:
-        raise IncompleteListError(f"customer {row.id} has no `created` to crawl by: list with ordering=None")
-    return row.created
+def require_created(key: RecordKey) -> datetime:
+    """Return the creation time of a customer.
+
+    Raises:
+        IncompleteListError: The server omitted it, so the list cannot be read by `created`.
+    """
+    if key.created is None:
+        raise IncompleteListError(f"customer {key.id} has no `created` to paginate by: list with ordering=None")
+    return key.created

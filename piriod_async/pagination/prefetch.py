@@ -1,126 +1,133 @@
-"""The ordered, bounded look-ahead: many under way, one after the other to the consumer."""
+"""Bounded, ordered prefetching: run jobs concurrently, get their results in order."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeAlias, TypeVar
 
-from attrs import define, field, frozen
+from attrs import define, frozen
 
 T = TypeVar("T")
-PREFETCH_PER_REQUEST = 4  # slots not yet consumed, for each request that may be under way
+PrefetchLimit: TypeAlias = Callable[[], int]
+"""Returns how many jobs may be pending or waiting to be consumed. It is asked again whenever one is consumed."""
+PREFETCH_PER_REQUEST = 4  # jobs in the window, for each request that may be in flight
 
 
 @frozen
-class Result(Generic[T]):
-    """What a slot comes to.
+class JobResult(Generic[T]):
+    """The outcome of a job.
 
     Attributes:
-        items (Iterable): What it gives the consumer.
-        then (Sequence[Slot]): The slots that take its place, for one that finds out what there is to do.
+        items: What the consumer gets.
+        follow_ups: Jobs that come next in the order, for a job that finds out what else has to be done.
     """
 
     items: Iterable[T]
-    then: "Sequence[Slot[T]]" = ()
+    follow_ups: "Sequence[Job[T]]" = ()
 
 
 @frozen(eq=False)
-class Slot(Generic[T]):
-    """One thing to do, and its place in the order.
+class Job(Generic[T]):
+    """A unit of work with a place in the order.
 
     Attributes:
-        run: Does it. It may wait for other slots.
-        wide (bool): Whether it will come to more slots than there is room for. Until those are known, they might be
-            crowded out by those of later wide slots, so these wait.
+        run: Starts the work. It may wait for other jobs that are before it or right behind it.
+        expands: True if the job has more follow-ups than the window holds. Later jobs that expand wait until it is
+            done: theirs would fill the window, which the follow-ups of this one need.
     """
 
-    run: Callable[[], Coroutine[Any, Any, Result[T]]]
-    wide: bool = False
+    run: Callable[[], Coroutine[Any, Any, JobResult[T]]]
+    expands: bool = False
 
 
 @define(eq=False)
-class _Place(Generic[T]):
-    """A slot that stands in the line."""
+class _Entry(Generic[T]):
+    """A job in the window."""
 
-    slot: Slot[T]
-    task: asyncio.Task[Result[T]] | None = None
-    spread: bool = False
+    job: Job[T]
+    task: asyncio.Task[JobResult[T]] | None = None
+    expanded: bool = False
 
     @property
-    def result(self) -> Result[T] | None:
+    def result(self) -> JobResult[T] | None:
         task = self.task
         return task.result() if task and task.done() and not task.cancelled() and not task.exception() else None
 
 
-@define(eq=False)
-class _Line(Generic[T]):
-    """The slots not yet consumed, in order. Nothing else holds on to what came of them."""
+class OrderedPrefetch(Generic[T]):
+    """An async iterator over the items of jobs that run concurrently, in the order of the jobs.
 
-    source: Iterator[Slot[T]]
-    ahead: Callable[[], int]
-    places: deque[_Place[T]] = field(factory=deque)
-
-    def advance(self) -> None:
-        """Begin the slots that there is room for, and put those that take a slot's place behind it."""
-        index, unknown, ahead = 0, False, self.ahead()
-        while index < ahead:
-            if index == len(self.places):
-                self.places.extend(map(_Place, islice(self.source, 1)))
-                if index == len(self.places):
-                    return
-            place = self.places[index]
-            index += 1
-            if place.spread:
-                continue
-            if place.task is None and not (unknown and place.slot.wide):
-                place.task = asyncio.create_task(place.slot.run())
-                place.task.add_done_callback(partial(self._ended, place))
-            result = place.result
-            if result is None:
-                unknown |= place.slot.wide
-            elif not unknown:
-                place.spread = True
-                for offset, slot in enumerate(result.then):
-                    self.places.insert(index + offset, _Place(slot))
-
-    def _ended(self, place: _Place[T], _: object) -> None:
-        result = place.result if self.places else None  # none are left once the line is closed
-        if result and (result.then or place.slot.wide):
-            self.advance()
-
-    async def close(self) -> None:
-        running = [place.task for place in self.places if place.task]
-        self.places.clear()
-        await cancel(running)
-
-
-async def run_ordered(slots: Iterable[Slot[T]], ahead: Callable[[], int]) -> AsyncGenerator[T, None]:
-    """Run slots side by side, and yield what they come to in the order they stand.
-
-    The first `ahead` of those not yet consumed are under way, or done and waiting; the next is begun when one is
-    consumed, so a consumer that stops reading stops them. However it ends, none is left running.
+    The first jobs that are not yet consumed, `limit()` of them, are pending or done; another one is started when one is
+    consumed. So prefetching is bounded: a consumer that stops iterating stops the work. `aclose` cancels what is
+    pending.
 
     Args:
-        slots: What to run; taken one by one, as there is room.
-        ahead: Says how many, those included that wait for another; it may say something else later.
+        jobs: Taken one by one, as the window has room.
+        limit: Size of the window.
     """
-    line = _Line(iter(slots), ahead)
-    try:
-        line.advance()
-        while line.places:
-            head = line.places[0].task
-            assert head is not None  # noqa: S101 (the first of the line is always begun)
-            for item in (await head).items:
-                yield item
-            line.places.popleft()
-            line.advance()
-    finally:
-        await line.close()
+
+    def __init__(self, jobs: Iterable[Job[T]], limit: PrefetchLimit) -> None:
+        self._jobs = iter(jobs)
+        self._limit = limit
+        self._entries: deque[_Entry[T]] = deque()
+        self._items: Iterator[T] | None = None  # of the first entry
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        while True:
+            if self._items is None:
+                self._fill()
+                if not self._entries:
+                    raise StopAsyncIteration
+                task = self._entries[0].task
+                assert task is not None  # noqa: S101 (the first job of the window is always started)
+                self._items = iter((await task).items)
+            for item in self._items:
+                return item
+            self._items = None
+            self._entries.popleft()
+
+    async def aclose(self) -> None:
+        """Cancel all jobs that are pending, and wait for them."""
+        tasks = [entry.task for entry in self._entries if entry.task]
+        self._entries.clear()
+        self._jobs = iter(())
+        await cancel_and_wait(tasks)
+
+    def _fill(self) -> None:
+        """Start the jobs that the window has room for, and insert follow-ups behind the job that they came from."""
+        index, expansion_pending, limit = 0, False, self._limit()
+        while index < limit:
+            if index == len(self._entries):
+                self._entries.extend(map(_Entry, islice(self._jobs, 1)))
+                if index == len(self._entries):
+                    return
+            entry = self._entries[index]
+            index += 1
+            if entry.expanded:
+                continue
+            if entry.task is None and not (expansion_pending and entry.job.expands):
+                entry.task = asyncio.create_task(entry.job.run())
+                entry.task.add_done_callback(partial(self._on_done, entry))
+            result = entry.result
+            if result is None:
+                expansion_pending |= entry.job.expands
+            elif not expansion_pending:
+                entry.expanded = True
+                for offset, job in enumerate(result.follow_ups):
+                    self._entries.insert(index + offset, _Entry(job))
+
+    def _on_done(self, entry: _Entry[T], _: object) -> None:
+        result = entry.result if self._entries else None  # there are no entries once it is closed
+        if result and (result.follow_ups or entry.job.expands):
+            self._fill()
 
 
-async def cancel(tasks: Collection[asyncio.Task[Any]]) -> None:
+async def cancel_and_wait(tasks: Collection[asyncio.Task[Any]]) -> None:
     """Cancel tasks, and wait until they have ended."""
     for task in tasks:
         task.cancel()

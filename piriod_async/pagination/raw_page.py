@@ -1,8 +1,7 @@
-"""What a crawl goes by: of each response, who is in it and since when.
+"""A response body, plus the id and creation time of each record.
 
-The customers themselves are decoded when their turn has come, one page after the other. Pages that wait for theirs are
-bytes meanwhile: hundreds of objects a page would live long enough to be walked by the garbage collector again and
-again, which costs more than all that this library does for a page.
+Pagination needs no more than that. Customers are decoded one page at a time, when the consumer gets to them: pages that
+are prefetched stay bytes until then, because decoded ones would be traversed by the garbage collector again and again.
 """
 
 from collections.abc import Sequence
@@ -14,17 +13,17 @@ from attrs import evolve, field, frozen
 from piriod_async.models import Customer
 
 
-class Row(Protocol):
-    """A customer, as far as its place in the list goes."""
+class RecordKey(Protocol):
+    """What pagination needs of a customer."""
 
     @property
     def id(self) -> str:
-        """Who it is."""
+        """Customer id."""
         ...
 
     @property
     def created(self) -> datetime | None:
-        """Where it stands."""
+        """Creation time; None if the server omitted it."""
         ...
 
 
@@ -33,17 +32,17 @@ class RawPage:
     """One response.
 
     Attributes:
-        rows (Sequence[Row]): The customers in it, or those of them that it adds to the listing, in order.
-        count (int): How many there are, as the server counted them.
-        raw (bytes): The body.
-        customers (tuple[Customer, ...] | None): All customers in the body, if they had to be decoded for the outline.
+        keys: Keys of the customers in the response, or of those among them that are new to the listing, in order.
+        count: Number of customers that match, as the server counted them.
+        raw: The response body.
+        customers: All customers of the body, if it had to be decoded to get the keys.
     """
 
-    rows: Sequence[Row]
+    keys: Sequence[RecordKey]
     count: int
     raw: bytes = field(repr=False)
     customers: tuple[Customer, ...] | None = field(default=None, repr=False)
 
-    def each_once(self) -> "RawPage":
-        """Return it with each customer once: a filter that joins tables may name one several times in a response."""
-        return evolve(self, rows=tuple({row.id: row for row in self.rows}.values()))
+    def deduplicated(self) -> "RawPage":
+        """Return the page with each customer once: a filter that joins tables may repeat one in a response."""
+        return evolve(self, keys=tuple({key.id: key for key in self.keys}.values()))

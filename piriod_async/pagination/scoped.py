@@ -1,52 +1,62 @@
-"""Leaving early: what was begun under `async with` ends with it."""
+"""Close iterators when the `async with` block that they were started in exits."""
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from typing import Self, TypeVar
+from types import AsyncGeneratorType
+from typing import Self, TypeVar, cast
 
 from attrs import define, field
 
-_T = TypeVar("_T")
-_Task = asyncio.Task[object]
+T = TypeVar("T")
+
+
+@define(eq=False)
+class _Scope:
+    """One `async with` block, and the generators that were started in it."""
+
+    task: asyncio.Task[object] | None
+    generators: list[AsyncGeneratorType[object, None]] = field(factory=list)
+
+    def add(self, generator: AsyncGeneratorType[object, None]) -> None:
+        self.generators = [kept for kept in self.generators if kept.ag_frame]  # the others have finished
+        self.generators.append(generator)
+
+    async def aclose(self) -> None:
+        async with AsyncExitStack() as stack:
+            for generator in self.generators:
+                if not generator.ag_running:  # otherwise another task iterates over it, and that task closes it
+                    stack.push_async_callback(generator.aclose)
 
 
 @define(eq=False)
 class ScopedIterable:
-    """Something to iterate over, whose iterations end when the `async with` ends that they were begun in.
+    """Closes iterators started inside `async with` when the block exits.
 
-    A loop that is left by `break` alone lets its generator go, and that is closed when the garbage is collected.
+    Without the block, a `break` leaves the iterator to the garbage collector.
     """
 
-    _entered: Counter[_Task | None] = field(factory=Counter, init=False, repr=False)
-    _held: dict[object, tuple[_Task, AsyncGenerator[object, None]]] = field(factory=dict, init=False, repr=False)
+    _scopes: list[_Scope] = field(factory=list, init=False, repr=False)
 
     async def __aenter__(self) -> Self:
-        self._entered[asyncio.current_task()] += 1
+        self._scopes.append(_Scope(asyncio.current_task()))
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        task = asyncio.current_task()
-        if task not in self._entered:  # a stack, or a fixture, that is unwound by another task
-            task = next(reversed(self._entered))
-        self._entered[task] -= 1
-        if self._entered[task]:
-            return
-        del self._entered[task]
-        async with AsyncExitStack() as stack:
-            for run, (owner, generator) in list(self._held.items()):
-                elsewhere = getattr(generator, "ag_running", False)  # another task is in it, and is the one to end it
-                if owner is task and not elsewhere:
-                    del self._held[run]
-                    stack.push_async_callback(generator.aclose)
+        if not self._scopes:
+            raise RuntimeError(f"{type(self).__name__}.__aexit__() was called without __aenter__()")
+        # a fixture, or an exit stack, may be unwound by another task than entered it: then it is the last scope
+        scope = self._scope() or self._scopes[-1]
+        self._scopes.remove(scope)
+        await scope.aclose()
 
-    def _hold(self, run: object, generator: AsyncGenerator[_T, None]) -> AsyncGenerator[_T, None]:
-        """Keep an iteration begun under `async with` until that ends: nothing else holds on to one that was left."""
-        if self._entered and (task := asyncio.current_task()) in self._entered and task:
-            self._held[run] = task, generator
+    def _scope(self) -> _Scope | None:
+        """Return the innermost block of the running task."""
+        task = asyncio.current_task() if self._scopes else None
+        return next((scope for scope in reversed(self._scopes) if scope.task is task), None)
+
+    def _register(self, generator: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+        """Return a generator, to be closed with the block that it was started in, if it was in one."""
+        if scope := self._scope():
+            scope.add(cast("AsyncGeneratorType[object, None]", generator))
         return generator
-
-    def _release(self, run: object) -> None:
-        """Forget an iteration that has ended."""
-        self._held.pop(run, None)

@@ -102,7 +102,7 @@ def test_an_argument_that_cannot_work(options, message):
 
 def test_a_workspace_is_needed_by_the_time_it_is_listed():
     piriod = PiriodSession("token")
-    with pytest.raises(ConfigurationError, match="workspace=None: expected a workspace's id"):
+    with pytest.raises(ConfigurationError, match="workspace=None: expected a workspace id"):
         piriod.customers()
     with pytest.raises(ConfigurationError, match=re.escape(f"workspace='': {VISIBLE}")):
         piriod.customers(workspace="")
@@ -282,7 +282,7 @@ async def test_stats():
         pages = [page async for page in piriod.customers(ordering=None).pages()]
         stats = piriod.stats
         assert (stats.requests, stats.retries, stats.in_flight, stats.paused_until) == (5, 2, 0, None)
-        assert stats.bytes == sum(len(page.raw) for page in pages)
+        assert stats.bytes_received == sum(len(page.raw) for page in pages)
         assert await piriod.customers().count() == 250
         assert piriod.stats.requests == 6
 

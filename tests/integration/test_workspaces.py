@@ -215,7 +215,7 @@ async def test_what_is_no_exception_ends_it_too():
 
 async def test_what_cannot_be_an_id_at_all():
     async with MockServer(SIZES) as sandbox, sandbox.session() as piriod:
-        with pytest.raises(QueryError, match=r"workspaces: \['acc_1'\]: expected a workspace's id"):
+        with pytest.raises(QueryError, match=r"workspaces: \['acc_1'\]: expected a workspace id"):
             await piriod.across([["acc_1"]], on_error="collect").collect()
 
 

@@ -5,6 +5,7 @@ import heapq
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import NamedTuple
@@ -12,9 +13,10 @@ from typing import NamedTuple
 from attrs import define, field
 
 from piriod_async.errors import NotFoundError
-from piriod_async.pagination.by_created import Crawl
-from piriod_async.pagination.cursor import Mark, Span
+from piriod_async.pagination.by_created import CreatedPaginator
+from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.raw_page import RawPage
+from piriod_async.pagination.time_range import TimeRange
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -44,7 +46,7 @@ class MovingList:
         shuffled: Whether ties come in another order each time.
         clamp: The server's largest page.
         between: What happens between COUNT and SELECT.
-        asked: (page number, page size, span, count) of each request.
+        asked: (page number, page size, range, count) of each request.
         raced: Requests in which a customer left between COUNT and SELECT.
         gone: Ids that did not match at some time after the start.
     """
@@ -58,7 +60,7 @@ class MovingList:
     between: Callable[[], object] = lambda: None
     ignores_ordering: bool = False
     ignores_bounds: bool = False
-    asked: list[tuple[int, int, Span, int]] = field(factory=list)
+    asked: list[tuple[int, int, TimeRange, int]] = field(factory=list)
     raced: int = 0
     gone: set[str] = field(factory=set)
     _new: "count[int]" = field(factory=count)
@@ -67,29 +69,33 @@ class MovingList:
     def of(cls, stamps: list[int], **options) -> "MovingList":
         return cls([Row(f"c{index}", at) for index, at in enumerate(stamps)], **options)
 
-    def select(self, span: Span) -> list[Row]:
-        rows = [row for row in self.rows if row.matches and (self.ignores_bounds or _is_inside(_instant(row.at), span))]
+    def select(self, created_range: TimeRange) -> list[Row]:
+        rows = [
+            row
+            for row in self.rows
+            if row.matches and (self.ignores_bounds or _is_inside(_instant(row.at), created_range))
+        ]
         if self.shuffled:
             self.rng.shuffle(rows)
         if self.ignores_ordering:
             return rows[::-1]
         return sorted(rows, key=lambda row: row.at, reverse=self.descending)
 
-    async def fetch(self, number: int, size: int, span: Span) -> RawPage:
-        return self.answer(number, size, span)
+    async def fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
+        return self.answer(number, size, created_range)
 
-    def answer(self, number: int, size: int, span: Span) -> RawPage:
+    def answer(self, number: int, size: int, created_range: TimeRange) -> RawPage:
         size = min(size, self.clamp)
-        total = len(self.select(span))
-        self.asked.append((number, size, span, total))
+        total = len(self.select(created_range))
+        self.asked.append((number, size, created_range, total))
         self.between()
-        selected = self.select(span)
+        selected = self.select(created_range)
         self.raced += len(selected) < total
         bottom = (number - 1) * size
         if number > 1 and bottom >= total:
             raise NotFoundError("Invalid page.", status=404)
         rows = selected[bottom : min(bottom + size, total)]
-        return RawPage(rows=tuple(map(self.printed, rows)), count=total, raw=b"")
+        return RawPage(keys=tuple(map(self.printed, rows)), count=total, raw=b"")
 
     def printed(self, row: Row) -> Printed:
         return Printed(row.id, _instant(row.at - row.at % self.grain))
@@ -130,24 +136,24 @@ class StillList:
     step: int = 7_919
     asked: list[tuple[int, int, int]] = field(factory=list)
 
-    async def fetch(self, number: int, size: int, span: Span) -> RawPage:
+    async def fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
         stamps = range(0, self.length * self.step, self.step)
-        first = bisect_left(stamps, _microseconds(span.gte)) if span.gte else 0
-        last = bisect_right(stamps, _microseconds(span.lte)) if span.lte else self.length
+        first = bisect_left(stamps, _microseconds(created_range.gte)) if created_range.gte else 0
+        last = bisect_right(stamps, _microseconds(created_range.lte)) if created_range.lte else self.length
         self.asked.append((number, size, last - first))
         bottom = first + (number - 1) * size
         if number > 1 and bottom >= last:
             raise NotFoundError("Invalid page.", status=404)
         rows = range(bottom, min(bottom + size, last))
         printed = [Printed(f"c{row}", _instant(stamps[row])) for row in rows]
-        return RawPage(rows=printed, count=last - first, raw=b"")
+        return RawPage(keys=printed, count=last - first, raw=b"")
 
 
 @define
 class VirtualTime:
     """Runs requests `concurrency` at a time, each as long as `delay` says; time passes only when all wait."""
 
-    fetch: Callable[[int, int, Span], Awaitable[RawPage]]
+    fetch: Callable[[int, int, TimeRange], Awaitable[RawPage]]
     delay: Callable[[], float]
     concurrency: int = 8
     now: float = 0.0
@@ -159,14 +165,14 @@ class VirtualTime:
     def __attrs_post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.concurrency)
 
-    async def __call__(self, number: int, size: int, span: Span) -> RawPage:
+    async def __call__(self, number: int, size: int, created_range: TimeRange) -> RawPage:
         async with self._slots:
             delay = self.delay()
             self.total += delay
             done = asyncio.get_running_loop().create_future()
             heapq.heappush(self._waiting, (self.now + delay, next(self._number), done))
             await done
-            return await self.fetch(number, size, span)
+            return await self.fetch(number, size, created_range)
 
     async def run(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -179,19 +185,22 @@ class VirtualTime:
         await task
 
 
-def crawl(
-    fetch: Callable[[int, int, Span], Awaitable[RawPage]],
+def paginate(
+    fetch: Callable[[int, int, TimeRange], Awaitable[RawPage]],
     *,
     page_size: int = 100,
     descending: bool = False,
-    ahead: int = 32,
-    mark: Mark | None = None,
-) -> Crawl:
-    return Crawl(fetch, page_size, lambda: ahead, Span(), mark or Mark(descending))
+    prefetch: int = 32,
+    cursor: Cursor | None = None,
+) -> CreatedPaginator:
+    """Return a paginator of a list in memory."""
+    return CreatedPaginator(fetch, page_size, lambda: prefetch, TimeRange(), cursor or Cursor(descending))
 
 
-async def read(crawl: Crawl) -> list[Printed]:
-    return [customer async for page in crawl.pages() for customer in page.rows]
+async def read(paginator: CreatedPaginator) -> list[Printed]:
+    """Return all customers of a list in memory."""
+    async with aclosing(paginator) as pages:
+        return [customer async for page in pages for customer in page.keys]
 
 
 async def settle() -> None:
@@ -208,5 +217,7 @@ def _microseconds(created: datetime) -> int:
     return (created - EPOCH) // timedelta(microseconds=1)
 
 
-def _is_inside(created: datetime, span: Span) -> bool:
-    return (span.gte is None or created >= span.gte) and (span.lte is None or created <= span.lte)
+def _is_inside(created: datetime, created_range: TimeRange) -> bool:
+    return (created_range.gte is None or created >= created_range.gte) and (
+        created_range.lte is None or created <= created_range.lte
+    )

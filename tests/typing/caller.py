@@ -70,7 +70,7 @@ async def sessions(client: ClientSession) -> None:
     assert_type(piriod, PiriodSession)
     assert_type(piriod.stats.in_flight, int)
     assert_type(piriod.stats.paused_until, float | None)
-    assert_type(piriod.stats.bytes, int)
+    assert_type(piriod.stats.bytes_received, int)
     assert_type(await piriod.close(), None)
     async with PiriodSession(token="token", workspace=None) as bare:
         assert_type(bare, PiriodSession)

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from piriod_async import Country, Customer, CustomerQuery, FilterIgnoredError, PiriodSession, QueryError
-from piriod_async.pagination.cursor import lower, upper
+from piriod_async.pagination.time_range import earliest, latest
 from piriod_async.testing.mock_server import OMITTED, MockServer
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Shouting(str):
     __slots__ = ()
 
     def __str__(self) -> str:
-        return self.upper()
+        return self.latest()
 
 
 @pytest.fixture
@@ -477,14 +477,14 @@ async def test_an_odd_country_and_no_created_pass(sandbox: MockServer) -> None:
 )
 def test_a_printed_instant_stands_for_all_of_its_last_digit(microsecond: int, widening: int) -> None:
     created = NOON.replace(microsecond=microsecond)
-    assert upper(created) - created == timedelta(microseconds=widening)
-    assert created - lower(created) == timedelta(microseconds=1)
+    assert latest(created) - created == timedelta(microseconds=widening)
+    assert created - earliest(created) == timedelta(microseconds=1)
 
 
 def test_the_ends_of_the_calendar() -> None:
     first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-    assert lower(first) == first
-    assert upper(last) == last
+    assert earliest(first) == first
+    assert latest(last) == last
     west = datetime.max.replace(tzinfo=timezone(-timedelta(hours=1)))  # in UTC there is no such day
     asked = CustomerQuery().params(page=1, page_size=10, created__gte=None, created__lte=west)
     assert dict(asked)["created__lte"] == "9999-12-31T23:59:59.999999-01:00"

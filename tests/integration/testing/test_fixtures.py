@@ -105,11 +105,11 @@ async def test_it_waits_again_afterwards(clock) -> None:
             sandbox.fail(status=429, retry_after=100, times=2)
             sandbox.fail(status=500, times=2)
             await piriod.customers().count()
-            assert (clock.naps, piriod.stats.pace) == ([0, 0, 0, 0], None)
+            assert (clock.naps, piriod.stats.rate) == ([0, 0, 0, 0], None)
         sandbox.fail(status=429, retry_after=100)
         await piriod.customers().count()
         assert 100 <= sum(clock.naps) <= 101
-        assert piriod.stats.pace is not None
+        assert piriod.stats.rate is not None
 
 
 async def test_what_is_not_waited_for_is_raised_all_the_same() -> None:

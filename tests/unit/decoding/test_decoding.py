@@ -813,7 +813,7 @@ async def test_a_number_beyond_what_a_decimal_holds(name: str) -> None:
         with pytest.raises(DecodeError, match=r"results\[2\]: a number is larger"):
             await decode_keys(body, asyncio.Lock())
     else:
-        assert len((await decode_keys(body, asyncio.Lock())).rows) == 5
+        assert len((await decode_keys(body, asyncio.Lock())).keys) == 5
 
 
 async def test_of_odd_pages_one_is_decoded_at_a_time() -> None:
@@ -821,4 +821,4 @@ async def test_of_odd_pages_one_is_decoded_at_a_time() -> None:
     bodies = [page_of(*(record(id=f"{page}/{n}", created="") for n in range(20))) for page in range(5)]
     outlines, turns = await counting_turns(asyncio.gather(*(decode_keys(body, turn) for body in bodies)))
     assert turns >= 5 * 20
-    assert [row.id for outline in outlines for row in outline.rows] == [f"{p}/{n}" for p in range(5) for n in range(20)]
+    assert [row.id for outline in outlines for row in outline.keys] == [f"{p}/{n}" for p in range(5) for n in range(20)]

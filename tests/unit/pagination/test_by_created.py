@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 
 from piriod_async.errors import IncompleteListError, NotFoundError
 from piriod_async.pagination import by_created
-from piriod_async.pagination.by_created import LEAF, PART, PASSES
-from piriod_async.pagination.by_page_number import iter_page_numbers
-from piriod_async.pagination.cursor import Mark, Span, lower, upper
-from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, Result, Slot, run_ordered
-from tests.support.moving_list import EPOCH, MovingList, Row, StillList, VirtualTime, crawl, read, settle
+from piriod_async.pagination.by_created import MAX_SEGMENT, TARGET_SEGMENT
+from piriod_async.pagination.by_page_number import PageNumberPaginator
+from piriod_async.pagination.cursor import Cursor
+from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, Job, JobResult, OrderedPrefetch
+from piriod_async.pagination.ties import MAX_TIE_PASSES
+from piriod_async.pagination.time_range import TimeRange, earliest, latest
+from tests.support.moving_list import EPOCH, MovingList, Row, StillList, VirtualTime, paginate, read, settle
 
 stamps = st.builds(
     lambda steps, bulk, where: _accumulated(
@@ -41,7 +43,7 @@ def _accumulated(steps):
 @given(
     stamps=stamps,
     page_size=st.sampled_from([10, 12, 20]),
-    ahead=st.sampled_from([2, 8, 32]),
+    prefetch=st.sampled_from([2, 8, 32]),
     descending=st.booleans(),
     grain=st.sampled_from([1, 1, 1_000, 1_000_000]),
     shuffled=st.booleans(),
@@ -52,7 +54,7 @@ def _accumulated(steps):
     seed=st.integers(0, 2**32),
 )
 async def test_exactly_once_whatever_moves(
-    stamps, page_size, ahead, descending, grain, shuffled, clamp, rate, leaves_between, in_parts, seed
+    stamps, page_size, prefetch, descending, grain, shuffled, clamp, rate, leaves_between, in_parts, seed
 ):
     rng = random.Random(seed)
     moving = MovingList.of(stamps, rng=rng, descending=descending, grain=grain, shuffled=shuffled, clamp=clamp)
@@ -67,9 +69,11 @@ async def test_exactly_once_whatever_moves(
 
     with pytest.MonkeyPatch.context() as patch:
         if in_parts:
-            patch.setattr(by_created, "PART", 60)
-            patch.setattr(by_created, "LEAF", 50)
-        crawling = asyncio.create_task(read(crawl(fetch, page_size=page_size, descending=descending, ahead=ahead)))
+            patch.setattr(by_created, "MAX_SEGMENT", 60)
+            patch.setattr(by_created, "TARGET_SEGMENT", 50)
+        crawling = asyncio.create_task(
+            read(paginate(fetch, page_size=page_size, descending=descending, prefetch=prefetch))
+        )
         await settle()
         while not crawling.done():
             assert pending, "the crawl waits for nothing"
@@ -86,9 +90,11 @@ async def test_exactly_once_whatever_moves(
     note(f"{len(moving.asked)} requests")
     if isinstance(crawling.exception(), IncompleteListError):
         stamps = [moving.printed(row).created for row in moving.rows]
-        crowd = max((len(moving.select(Span(lower(stamp), upper(stamp)))) for stamp in stamps), default=0)
+        crowd = max((len(moving.select(TimeRange(earliest(stamp), latest(stamp)))) for stamp in stamps), default=0)
         filled = crowd + len(moving.gone) > min(page_size, clamp)
-        assert filled or moving.raced >= PASSES, "no instant filled a page, and no reading of one was raced each time"
+        assert filled or moving.raced >= MAX_TIE_PASSES, (
+            "no instant filled a page, and no reading of one was raced each time"
+        )
         return
     customers = crawling.result()
     ids = [customer.id for customer in customers]
@@ -100,17 +106,19 @@ async def test_exactly_once_whatever_moves(
 
 async def plain(fetch, *, page_size=100, concurrency=8):
     """What people write: page 1 for the count, then the others side by side."""
-    first = await fetch(1, page_size, Span())
+    first = await fetch(1, page_size, TimeRange())
 
     async def one(number):
         try:
-            return Result([await fetch(number, page_size, Span())])
+            return JobResult([await fetch(number, page_size, TimeRange())])
         except NotFoundError:
-            return Result([])
+            return JobResult([])
 
     numbers = range(2, math.ceil(first.count / page_size) + 1)
-    rest = run_ordered((Slot(partial(one, number)) for number in numbers), lambda: PREFETCH_PER_REQUEST * concurrency)
-    return [*first.rows, *[customer async for page in rest for customer in page.rows]]
+    rest = OrderedPrefetch(
+        (Job(partial(one, number)) for number in numbers), lambda: PREFETCH_PER_REQUEST * concurrency
+    )
+    return [*first.keys, *[customer async for page in rest for customer in page.keys]]
 
 
 async def test_the_plain_crawl_is_seen_to_fail():
@@ -135,14 +143,14 @@ async def test_the_plain_crawl_is_seen_to_fail():
 @pytest.mark.parametrize("length", [0, 1, 99, 100])
 async def test_a_list_of_one_page_costs_one_request(length):
     still = StillList(length)
-    assert len(await read(crawl(still.fetch))) == length
+    assert len(await read(paginate(still.fetch))) == length
     assert len(still.asked) == 1
 
 
 @pytest.mark.parametrize("length", [101, 196, 197, 1_000, 1_001, 2_500, 5_000, 5_001, 20_000, 100_000])
 async def test_requests_on_a_still_list(length):
     still = StillList(length)
-    customers = await read(crawl(still.fetch))
+    customers = await read(paginate(still.fetch))
     assert [customer.id for customer in customers] == [f"c{n}" for n in range(length)]
     assert len(still.asked) <= 1.06 * math.ceil(length / 100) + 3
 
@@ -154,12 +162,12 @@ async def timed(crawling, length, delay):
 
 
 async def test_900_customers_in_four_round_trips():
-    time = await timed(lambda fetch: read(crawl(fetch)), 900, lambda: 1)
+    time = await timed(lambda fetch: read(paginate(fetch)), 900, lambda: 1)
     assert time.now <= 4
 
 
 async def test_20_000_customers_take_little_longer_than_a_plain_crawl():
-    ours = await timed(lambda fetch: read(crawl(fetch)), 20_000, lambda: 1)
+    ours = await timed(lambda fetch: read(paginate(fetch)), 20_000, lambda: 1)
     theirs = await timed(plain, 20_000, lambda: 1)
     assert ours.now <= 1.08 * theirs.now + 3
 
@@ -167,7 +175,7 @@ async def test_20_000_customers_take_little_longer_than_a_plain_crawl():
 @pytest.mark.parametrize("seed", range(3))
 async def test_uneven_delays_leave_few_slots_idle(seed):
     rng = random.Random(seed)
-    time = await timed(lambda fetch: read(crawl(fetch)), 20_000, lambda: rng.uniform(0.02, 0.2))
+    time = await timed(lambda fetch: read(paginate(fetch)), 20_000, lambda: rng.uniform(0.02, 0.2))
     assert time.now <= 1.2 * time.total / 8
 
 
@@ -177,10 +185,10 @@ async def test_cost_to_the_database_grows_little_faster_than_the_list():
     costs = {}
     for length in (100_000, 1_000_000):
         still = StillList(length)
-        async for page in crawl(still.fetch).pages():
-            assert page.rows
+        async for page in paginate(still.fetch):
+            assert page.keys
         offsets = [(number - 1) * size for number, size, _ in still.asked]
-        assert sum(offset > PART for offset in offsets) <= 1.2 * length / 5_000
+        assert sum(offset > MAX_SEGMENT for offset in offsets) <= 1.2 * length / 5_000
         costs[length] = sum(offsets) + sum(count for _, _, count in still.asked)
     assert costs[1_000_000] <= 13 * costs[100_000]
 
@@ -194,10 +202,10 @@ async def test_memory_does_not_grow_with_the_list():
         async def fetch(*request, still=still):
             page = await still.fetch(*request)
             still.asked.clear()
-            return evolve(page, raw=bytes(1_300 * len(page.rows)))  # as many as the API's own have
+            return evolve(page, raw=bytes(1_300 * len(page.keys)))  # as many as the API's own have
 
         tracemalloc.start()
-        async for _ in crawl(fetch).pages():
+        async for _ in paginate(fetch):
             pass
         peaks[length] = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -209,7 +217,7 @@ async def test_memory_does_not_grow_with_the_list():
 async def test_a_bulk_import_at_one_instant(before, descending):
     stamps = [7 * n for n in range(before)] + [10**6 + 7] * 3_000 + [10**7 + 7 * n for n in range(before)]
     moving = MovingList.of(stamps, descending=descending)
-    ids = [customer.id for customer in await read(crawl(moving.fetch, descending=descending))]
+    ids = [customer.id for customer in await read(paginate(moving.fetch, descending=descending))]
     assert sorted(ids) == sorted(row.id for row in moving.rows)
     assert len(moving.asked) <= 3 * math.ceil(len(stamps) / 100)
 
@@ -217,7 +225,7 @@ async def test_a_bulk_import_at_one_instant(before, descending):
 async def test_ties_that_no_two_readings_agree_on_are_an_error():
     moving = MovingList.of([7] * 500, shuffled=True)
     with pytest.raises(IncompleteListError, match="8 readings of the 500 customers created at 2026-01-01T00:00:00"):
-        await read(crawl(moving.fetch))
+        await read(paginate(moving.fetch))
 
 
 async def test_an_instant_that_fits_a_page_is_had_with_one_whole_response():
@@ -225,7 +233,7 @@ async def test_an_instant_that_fits_a_page_is_had_with_one_whole_response():
     moving = MovingList.of([7] * 50, shuffled=True)
     leaving = iter(["delete"])
     moving.between = lambda: [moving.move(kind) for kind in leaving]
-    came = {customer.id for customer in await read(crawl(moving.fetch))}
+    came = {customer.id for customer in await read(paginate(moving.fetch))}
     assert came == {row.id for row in moving.rows}
     assert len(moving.asked) == 3
 
@@ -238,12 +246,12 @@ async def test_ties_whose_order_depends_on_the_page_size_are_read_whole():
         moving.rows.sort(key=lambda row: hash((row.id, size)))
         return moving.answer(number, size, span)
 
-    assert len({customer.id for customer in await read(crawl(fetch))}) == 500
+    assert len({customer.id for customer in await read(paginate(fetch))}) == 500
 
 
 @pytest.mark.parametrize("left", [0, 1, 50, 150, 1_000])
 async def test_a_list_that_shrinks_after_its_first_page(left):
-    """Anchors lie past the end: far more of them than the look-ahead holds."""
+    """Anchors lie past the end: far more of them than the prefetch window holds."""
     moving = MovingList.of([7 * n for n in range(5_000)])
 
     async def fetch(*request):
@@ -251,7 +259,7 @@ async def test_a_list_that_shrinks_after_its_first_page(left):
         del moving.rows[left:]
         return page
 
-    ids = [customer.id for customer in await read(crawl(fetch, ahead=4))]
+    ids = [customer.id for customer in await read(paginate(fetch, prefetch=4))]
     assert ids == [f"c{n}" for n in range(max(left, 100))]
 
 
@@ -268,7 +276,7 @@ async def test_an_instant_that_is_emptied_before_it_is_read(descending):
         moving.rows[:] = kept
         return page
 
-    ids = [customer.id for customer in await read(crawl(fetch, descending=descending))]
+    ids = [customer.id for customer in await read(paginate(fetch, descending=descending))]
     assert [row.id for row in kept] == ids[-500:]
 
 
@@ -280,7 +288,7 @@ async def test_a_crawl_that_is_left_while_an_instant_is_read():
             await asyncio.Event().wait()
         return moving.answer(number, size, span)
 
-    pages = crawl(fetch).pages()
+    pages = paginate(fetch)
     await anext(pages)
     reading = asyncio.create_task(anext(pages))
     await settle()
@@ -292,12 +300,12 @@ async def test_a_crawl_that_is_left_while_an_instant_is_read():
 
 async def test_a_reading_that_still_runs_is_not_forgotten_when_the_crawl_is_past_it():
     """Else nobody would end it."""
-    crawling = crawl(StillList(300).fetch)
-    crawling._instants = {EPOCH: asyncio.create_task(asyncio.Event().wait())}
-    pages = crawling.pages()
+    crawling = paginate(StillList(300).fetch)
+    crawling._ties._tasks = {EPOCH: asyncio.create_task(asyncio.Event().wait())}
+    pages = crawling
     await anext(pages)
     await anext(pages)
-    assert EPOCH in crawling._instants
+    assert EPOCH in crawling._ties._tasks
     await pages.aclose()
     assert len(asyncio.all_tasks()) == 1
 
@@ -305,7 +313,7 @@ async def test_a_reading_that_still_runs_is_not_forgotten_when_the_crawl_is_past
 @pytest.mark.parametrize("clamp", [50, 70])
 async def test_a_clamped_server_with_a_crowd_that_is_smaller_than_a_page(clamp):
     moving = MovingList.of([7] * 80, clamp=clamp)
-    assert len({customer.id for customer in await read(crawl(moving.fetch))}) == 80
+    assert len({customer.id for customer in await read(paginate(moving.fetch))}) == 80
 
 
 @pytest.mark.parametrize("times", [2, 10, 12, 25])
@@ -313,7 +321,7 @@ async def test_who_is_named_more_often_than_a_page_holds(times):
     """By a filter that joins tables; the list stands still."""
     moving = MovingList.of([7 * n for n in range(40)])
     moving.rows[7:8] = [moving.rows[7]] * times
-    assert [row.id for row in await read(crawl(moving.fetch, page_size=10))] == [f"c{n}" for n in range(40)]
+    assert [row.id for row in await read(paginate(moving.fetch, page_size=10))] == [f"c{n}" for n in range(40)]
 
 
 @pytest.mark.parametrize("shuffled", [False, True])
@@ -322,17 +330,17 @@ async def test_who_is_named_twice_among_a_crowd(shuffled):
     moving.rows.insert(7, moving.rows[7])
     if shuffled:
         with pytest.raises(IncompleteListError, match="8 readings of the 151 customers"):
-            await read(crawl(moving.fetch))
+            await read(paginate(moving.fetch))
     else:
-        assert [row.id for row in await read(crawl(moving.fetch))] == [f"c{n}" for n in range(150)]
+        assert [row.id for row in await read(paginate(moving.fetch))] == [f"c{n}" for n in range(150)]
         assert len(moving.asked) == 1 + 2 * 2 + 1
 
 
 async def test_who_is_named_twice_on_one_page_of_a_list_by_number():
     moving = MovingList.of([7 * n for n in range(45)])
     moving.rows.insert(25, moving.rows[25])
-    pages = iter_page_numbers(lambda number: moving.fetch(number, 10, Span()), page_size=10, ahead=lambda: 8)
-    assert [row.id async for page in pages for row in page.rows] == [f"c{n}" for n in range(45)]
+    pages = PageNumberPaginator(lambda number: moving.fetch(number, 10, TimeRange()), 10, lambda: 8)
+    assert [row.id async for page in pages for row in page.keys] == [f"c{n}" for n in range(45)]
 
 
 async def test_a_list_that_grows_while_it_is_read():
@@ -342,7 +350,7 @@ async def test_a_list_that_grows_while_it_is_read():
         moving.rows += [Row(f"n{len(moving.rows) + n}", 7 * (len(moving.rows) + n)) for n in range(50)]
         return moving.answer(*request)
 
-    ids = [customer.id for customer in await read(crawl(fetch))]
+    ids = [customer.id for customer in await read(paginate(fetch))]
     assert ids[:1_000] == [f"c{n}" for n in range(1_000)]
     assert len(ids) == len(set(ids))
 
@@ -355,71 +363,71 @@ async def test_a_list_that_grows_faster_than_it_is_read_is_an_error():
         return moving.answer(*request)
 
     with pytest.raises(IncompleteListError, match="grows faster than it is read"):
-        await read(crawl(fetch))
+        await read(paginate(fetch))
     assert len(moving.asked) == 3 * 11 + 100  # 1,100 customers by then, in pages of 100
 
 
-@pytest.mark.parametrize("part", [60, PART])
+@pytest.mark.parametrize("part", [60, MAX_SEGMENT])
 @pytest.mark.parametrize("clamp", [1, 2, 3, 9, 10, 50])
 async def test_a_server_that_gives_fewer_than_asked(clamp, part, monkeypatch):
-    monkeypatch.setattr(by_created, "PART", part)
-    monkeypatch.setattr(by_created, "LEAF", 0.9 * part)
+    monkeypatch.setattr(by_created, "MAX_SEGMENT", part)
+    monkeypatch.setattr(by_created, "TARGET_SEGMENT", 0.9 * part)
     moving = MovingList.of([7 * n for n in range(240)], clamp=clamp)
-    assert [customer.id for customer in await read(crawl(moving.fetch))] == [f"c{n}" for n in range(240)]
+    assert [customer.id for customer in await read(paginate(moving.fetch))] == [f"c{n}" for n in range(240)]
 
 
 @pytest.mark.parametrize("grain", [1_000, 1_000_000])
 @pytest.mark.parametrize("descending", [False, True])
 async def test_timestamps_printed_to_fewer_digits_than_they_have(grain, descending):
     moving = MovingList.of([grain // 7 * n for n in range(2_000)], grain=grain, descending=descending)
-    ids = [customer.id for customer in await read(crawl(moving.fetch, descending=descending))]
-    assert ids == [row.id for row in moving.select(Span())]
+    ids = [customer.id for customer in await read(paginate(moving.fetch, descending=descending))]
+    assert ids == [row.id for row in moving.select(TimeRange())]
 
 
 async def test_a_server_that_does_not_order():
     moving = MovingList.of([7 * n for n in range(300)])
     moving.ignores_ordering = True
     with pytest.raises(IncompleteListError, match=r"does not order by `created`.*ordering=None"):
-        await read(crawl(moving.fetch))
+        await read(paginate(moving.fetch))
     assert len(moving.asked) == 1
 
 
 async def test_a_server_that_does_not_heed_bounds():
     moving = MovingList.of([7 * n for n in range(300)])
     moving.ignores_bounds = True
-    with pytest.raises(IncompleteListError, match=r"does not heed bounds of `created`.*ordering=None"):
-        await read(crawl(moving.fetch))
+    with pytest.raises(IncompleteListError, match=r"does not filter by `created`.*ordering=None"):
+        await read(paginate(moving.fetch))
 
 
 def without_created(fetch):
     async def fetch_without(*request):
         page = await fetch(*request)
-        return evolve(page, rows=[row._replace(created=None) for row in page.rows])
+        return evolve(page, keys=[row._replace(created=None) for row in page.keys])
 
     return fetch_without
 
 
 async def test_customers_without_created():
     with pytest.raises(IncompleteListError, match=r"c0 has no `created`.*ordering=None"):
-        await read(crawl(without_created(StillList(300).fetch)))
+        await read(paginate(without_created(StillList(300).fetch)))
 
 
 async def test_one_page_is_put_in_order_or_left_as_it_is():
     moving = MovingList.of([7 * n for n in range(30)])
     moving.ignores_ordering = True
-    assert [customer.id for customer in await read(crawl(moving.fetch))] == [f"c{n}" for n in range(30)]
+    assert [customer.id for customer in await read(paginate(moving.fetch))] == [f"c{n}" for n in range(30)]
     fetch = without_created(moving.fetch)
-    assert [customer.id for customer in await read(crawl(fetch))] == [f"c{n}" for n in reversed(range(30))]
+    assert [customer.id for customer in await read(paginate(fetch))] == [f"c{n}" for n in reversed(range(30))]
 
 
 @pytest.mark.parametrize("descending", [False, True])
 async def test_going_on_from_any_customer(descending):
     moving = MovingList.of([n // 30 * 7 for n in range(400)], descending=descending)
-    whole = await read(crawl(moving.fetch, page_size=20, descending=descending))
+    whole = await read(paginate(moving.fetch, page_size=20, descending=descending))
     for taken in range(0, 401, 13):
-        mark = Mark(descending)
-        mark.fresh(whole[:taken])
-        rest = await read(crawl(moving.fetch, page_size=20, descending=descending, mark=mark))
+        mark = Cursor(descending)
+        mark.take_new(whole[:taken])
+        rest = await read(paginate(moving.fetch, page_size=20, descending=descending, cursor=mark))
         assert sorted(customer.id for customer in rest) == sorted(customer.id for customer in whole[taken:])
 
 
@@ -432,8 +440,8 @@ async def test_a_failed_request_ends_the_crawl_with_its_error():
     delivered = []
 
     async def deliver():
-        async for page in crawl(fetch).pages():
-            delivered.extend(page.rows)
+        async for page in paginate(fetch):
+            delivered.extend(page.keys)
 
     with pytest.raises(ZeroDivisionError):
         await deliver()
@@ -443,5 +451,5 @@ async def test_a_failed_request_ends_the_crawl_with_its_error():
 
 
 def test_leaves_have_room_to_grow():
-    assert LEAF < PART
+    assert TARGET_SEGMENT < MAX_SEGMENT
     assert EPOCH.tzinfo

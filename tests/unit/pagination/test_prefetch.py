@@ -12,7 +12,7 @@ from attrs import define, field
 from hypothesis import given
 from hypothesis import strategies as st
 
-from piriod_async.pagination.prefetch import Result, Slot, _Line, cancel, run_ordered
+from piriod_async.pagination.prefetch import Job, JobResult, OrderedPrefetch, cancel_and_wait
 from tests.support.moving_list import settle
 
 pytestmark = pytest.mark.usefixtures("tidy")
@@ -29,9 +29,9 @@ class Work:
     out: list[str] = field(factory=list)
 
     def slot(self, name, *, wide=False):
-        return Slot(partial(self.run, name), wide)
+        return Job(partial(self.run, name), wide)
 
-    def slots(self, names) -> Iterator[Slot]:
+    def slots(self, names) -> Iterator[Job]:
         for name in names:
             self.pulled.append(name)
             yield self.slot(name)
@@ -48,7 +48,7 @@ class Work:
     async def end(self, *names, then=()):
         for name in names:
             if not self.answers[name].cancelled():
-                self.answers[name].set_result(Result([name], then))
+                self.answers[name].set_result(JobResult([name], then))
         await settle()
 
     async def fail(self, name, error):
@@ -63,7 +63,7 @@ class Work:
                     break
 
     async def consuming(self, slots, ahead, limit=None):
-        task = asyncio.create_task(self.consume(run_ordered(slots, lambda: ahead), limit))
+        task = asyncio.create_task(self.consume(OrderedPrefetch(slots, lambda: ahead), limit))
         await settle()
         return task
 
@@ -94,7 +94,7 @@ async def test_no_more_than_ahead_are_begun_or_pulled(ahead):
 
 async def test_a_consumer_that_stops_reading_stops_them():
     work = Work()
-    items = run_ordered(work.slots("abcdefgh"), lambda: 3)
+    items = OrderedPrefetch(work.slots("abcdefgh"), lambda: 3)
     first = asyncio.create_task(anext(items))
     await settle()
     await work.end("b", "c", "a")
@@ -109,7 +109,7 @@ async def test_a_consumer_that_stops_reading_stops_them():
 
 async def test_nothing_is_begun_before_the_first_item_is_asked_for():
     work = Work()
-    items = run_ordered(work.slots("ab"), lambda: 2)
+    items = OrderedPrefetch(work.slots("ab"), lambda: 2)
     await settle()
     assert work.pulled == []
     await items.aclose()
@@ -185,10 +185,10 @@ async def test_an_error_while_items_are_made():
         raise ZeroDivisionError
 
     async def run():
-        return Result(items())
+        return JobResult(items())
 
     work = Work()
-    task = await work.consuming([Slot(run), work.slot("b")], 2)
+    task = await work.consuming([Job(run), work.slot("b")], 2)
     with pytest.raises(ZeroDivisionError):
         await task
     assert (work.out, work.ended) == (["a"], ["b"])
@@ -235,10 +235,10 @@ async def test_slots_that_name_others_while_they_are_ended():
         try:
             await asyncio.get_running_loop().create_future()
         except asyncio.CancelledError:
-            return Result(["late"], [work.slot("later")])
+            return JobResult(["late"], [work.slot("later")])
 
     work = Work()
-    task = await work.consuming([work.slot("a"), Slot(stubborn), work.slot("b")], 2, limit=1)
+    task = await work.consuming([work.slot("a"), Job(stubborn), work.slot("b")], 2, limit=1)
     await work.end("a")
     await task
     assert (work.out, work.begun) == (["a"], ["a"])
@@ -249,17 +249,17 @@ async def test_slots_may_wait_for_each_other():
 
     async def wait():
         await known.wait()
-        return Result(["first"])
+        return JobResult(["first"])
 
     async def tell():
         known.set()
-        return Result(["second"])
+        return JobResult(["second"])
 
-    assert [item async for item in run_ordered([Slot(wait), Slot(tell)], lambda: 2)] == ["first", "second"]
+    assert [item async for item in OrderedPrefetch([Job(wait), Job(tell)], lambda: 2)] == ["first", "second"]
 
 
 async def test_an_empty_source():
-    assert [item async for item in run_ordered([], lambda: 3)] == []
+    assert [item async for item in OrderedPrefetch([], lambda: 3)] == []
 
 
 async def test_cancel_waits_for_tasks_that_fail_or_take_their_time():
@@ -272,9 +272,9 @@ async def test_cancel_waits_for_tasks_that_fail_or_take_their_time():
 
     tasks = [asyncio.create_task(run()) for _ in range(3)]
     await settle()
-    await cancel(tasks)
+    await cancel_and_wait(tasks)
     assert all(task.done() for task in tasks)
-    await cancel([])
+    await cancel_and_wait([])
 
 
 @define
@@ -317,16 +317,16 @@ async def test_the_same_as_one_after_the_other(forest, ahead, seed):
             begun += 1
             waiting.append(asyncio.get_running_loop().create_future())
             await waiting[-1]
-            return Result(given_by(tree), [slot(below) for below in tree.then])
+            return JobResult(given_by(tree), [slot(below) for below in tree.then])
 
-        return Slot(run, tree.wide)
+        return Job(run, tree.wide)
 
     def given_by(tree):
         consumed.append(tree)
         yield from tree.items
 
     async def read():
-        return [item async for item in run_ordered(map(slot, forest), lambda: ahead)]
+        return [item async for item in OrderedPrefetch(map(slot, forest), lambda: ahead)]
 
     reading = asyncio.create_task(read())
     await settle()
@@ -342,18 +342,18 @@ async def test_the_same_as_one_after_the_other(forest, ahead, seed):
     assert most <= math.comb(ahead + depth - 1, depth)
 
 
-async def test_a_line_that_is_closed_moves_no_more():
-    """A slot may end in the turn in which the line is left, and its callback come after that."""
+async def test_closed_window_stays_closed():
+    """A job that ends in the iteration of the event loop in which the window is closed starts no other."""
 
     async def run():
-        return Result([], [Slot(run)])
+        return JobResult([], [Job(run)])
 
     asked = []
-    line = _Line(iter([Slot(run)]), lambda: asked.append("ahead") or 1)
-    line.advance()
-    [place] = line.places
-    await place.task
-    await line.close()
+    prefetch = OrderedPrefetch([Job(run)], lambda: asked.append("limit") or 1)
+    prefetch._fill()
+    [entry] = prefetch._entries
+    await entry.task
+    await prefetch.aclose()
     asked.clear()
-    line._ended(place, place.task)
+    prefetch._on_done(entry, entry.task)
     assert asked == []

@@ -287,7 +287,7 @@ async def test_one_429_pauses_the_whole_session(clock, bell):
         while piriod.stats.paused_until is None:  # noqa: ASYNC110
             await asyncio.sleep(0)
         assert piriod.stats.paused_until == clock.now + 60
-        assert piriod.stats.pace == 1
+        assert piriod.stats.rate == 1
         listing = piriod.customers()
         second = asyncio.create_task(listing.collect())
         await settle()

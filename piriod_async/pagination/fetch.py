@@ -1,0 +1,49 @@
+"""Fetching one page, and checking that the server did as it was asked."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
+
+from piriod_async.errors import IncompleteListError, NotFoundError
+from piriod_async.pagination.cursor import require_created
+from piriod_async.pagination.prefetch import JobResult
+from piriod_async.pagination.raw_page import RawPage
+from piriod_async.pagination.time_range import TimeRange
+
+Fetch: TypeAlias = Callable[[int, int, TimeRange], Awaitable[RawPage]]
+"""Requests a page by its number and size, of the customers created in a range, in the order of the listing."""
+
+
+async def fetch_or_empty(page: Awaitable[RawPage]) -> JobResult[RawPage]:
+    """Await a page requested by number; there is none if the list became shorter than that."""
+    try:
+        return JobResult([await page])
+    except NotFoundError:
+        return JobResult([])
+
+
+async def fetch_checked(fetch: Fetch, number: int, size: int, created_range: TimeRange, *, descending: bool) -> RawPage:
+    """Request a page, and check it as `check_server_behaviour` does."""
+    page = await fetch(number, size, created_range)
+    check_server_behaviour(page, created_range, descending=descending)
+    return page
+
+
+def check_server_behaviour(page: RawPage, created_range: TimeRange, *, descending: bool) -> None:
+    """Check that a page is in order and within the range that was asked for.
+
+    Raises:
+        IncompleteListError: The server ignored the ordering or the range.
+    """
+    previous = None
+    for key in page.keys:
+        created = require_created(key)
+        if previous and (created > previous if descending else created < previous):
+            ignored = "order by `created`"
+        elif created_range.excludes(created):
+            ignored = "filter by `created`"
+        else:
+            previous = created
+            continue
+        raise IncompleteListError(
+            f"the server does not {ignored} (customer {key.id}, {created.isoformat()}): list with ordering=None"
+        )
