@@ -18,15 +18,15 @@ from piriod_async.testing.mock_server import MockServer, Mutations
 
 CHILE_AND_PERU = ("CL", "PE")
 HEAVY = Mutations(rate=8, race=0.5)
-# name: how the sandbox is, what is asked of it
-SANDBOXES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "sandbox": ({"churn": HEAVY}, {}),
-    "sandbox, -created": ({"churn": HEAVY}, {"ordering": "-created"}),
-    "sandbox, country=CL": ({"churn": HEAVY}, {"country": "CL"}),
-    "sandbox, stamps to the second": ({"churn": HEAVY, "stamps": "seconds"}, {}),
-    "sandbox, some ties, shuffled": ({"churn": Mutations(rate=8), "ties": "shuffled"}, {}),
+# name: how the mock server is, what is asked of it
+MOCK_SERVERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "sandbox": ({"mutations": HEAVY}, {}),
+    "sandbox, -created": ({"mutations": HEAVY}, {"ordering": "-created"}),
+    "sandbox, country=CL": ({"mutations": HEAVY}, {"country": "CL"}),
+    "sandbox, stamps to the second": ({"mutations": HEAVY, "timestamp_precision": "seconds"}, {}),
+    "sandbox, some ties, shuffled": ({"mutations": Mutations(rate=8), "tie_order": "shuffled"}, {}),
 }
-REFERENCES: dict[str, dict[str, Any]] = {
+REFERENCE_QUERIES: dict[str, dict[str, Any]] = {
     "framework": {},
     "framework, -created": {"ordering": "-created"},
     "framework, country=CL": {"country": "CL"},
@@ -34,7 +34,7 @@ REFERENCES: dict[str, dict[str, Any]] = {
 
 
 @frozen
-class Verdict:
+class CrawlReport:
     """What a crawl came to.
 
     Attributes:
@@ -52,7 +52,9 @@ class Verdict:
     requests: int
 
     @classmethod
-    def on(cls, came: list[tuple[str, Any]], stayed: Iterable[str], requests: int, *, descending: bool) -> "Verdict":
+    def on(
+        cls, came: list[tuple[str, Any]], stayed: Iterable[str], requests: int, *, descending: bool
+    ) -> "CrawlReport":
         ids = Counter(id_ for id_, _ in came)
         instants = [created for _, created in came]
         return cls(
@@ -64,7 +66,7 @@ class Verdict:
         )
 
     @property
-    def right(self) -> bool:
+    def is_correct(self) -> bool:
         return not self.missed and not self.repeated and self.run_ordered
 
 
@@ -97,22 +99,22 @@ def matching(customers: Iterable[dict[str, Any]], query: dict[str, Any]) -> set[
     return {customer["id"] for customer in customers if country in (None, (customer["country"] or {}).get("id"))}
 
 
-async def crawl_sandbox(name: str, crawl: Any = ours, *, seed: int, customers: int = 2_000) -> Verdict:
-    options, query = SANDBOXES[name]
-    async with MockServer(customers, seed=seed, **options) as sandbox:
+async def crawl_mock_server(name: str, crawl: Any = ours, *, seed: int, customers: int = 2_000) -> CrawlReport:
+    options, query = MOCK_SERVERS[name]
+    async with MockServer(customers, seed=seed, **options) as server:
         if options.get("ties"):
-            for customer in sandbox.customers()[::20]:
-                sandbox.add(created=customer["created"])
-            sandbox.changes.clear()
-        start = matching(sandbox.customers(), query)
-        came = await crawl(sandbox, query)
-        stayed = start.intersection(sandbox.untouched())
-        assert sandbox.changes
-        return Verdict.on(came, stayed, len(sandbox.requests), descending=query.get("ordering") == "-created")
+            for customer in server.customers()[::20]:
+                server.add(created=customer["created"])
+            server.changes.clear()
+        start = matching(server.customers(), query)
+        came = await crawl(server, query)
+        stayed = start.intersection(server.unchanged_ids())
+        assert server.changes
+        return CrawlReport.on(came, stayed, len(server.requests), descending=query.get("ordering") == "-created")
 
 
 @define
-class Mover:
+class Writer:
     """A thread that deletes, inserts and edits customers of the reference as fast as it can."""
 
     reference: Any
@@ -153,21 +155,21 @@ class Mover:
 
 async def crawl_reference(
     name: str, reference: Any, crawl: Any = ours, *, seed: int, customers: int = 2_000
-) -> Verdict:
-    query = REFERENCES[name]
+) -> CrawlReport:
+    query = REFERENCE_QUERIES[name]
     reference.clear()
     rows = MockServer(customers, seed=seed).customers()
     reference.load(rows)
-    mover = Mover(reference, rows, random.Random(seed))
+    mover = Writer(reference, rows, random.Random(seed))
     with mover.moving():
         came = await crawl(reference, query)
     assert mover.moves > 10
     stayed = matching(rows, query) - mover.touched
-    return Verdict.on(came, stayed, len(reference.requests), descending=query.get("ordering") == "-created")
+    return CrawlReport.on(came, stayed, len(reference.requests), descending=query.get("ordering") == "-created")
 
 
-class Mortal(MockServer):
-    """A sandbox that stops after so many requests."""
+class CrashingServer(MockServer):
+    """A mock server that stops after so many requests."""
 
     def __init__(self, *args: Any, lives: float = math.inf, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -184,7 +186,7 @@ class Mortal(MockServer):
         await self.stop()
 
 
-async def killed(seed: int) -> tuple[list[str], list[str], int]:
+async def crawl_with_crash(seed: int) -> tuple[list[str], list[str], int]:
     """Crawl a server that is killed at some moment, and go on from the last checkpoint when it is up again.
 
     Returns:
@@ -207,14 +209,14 @@ async def killed(seed: int) -> tuple[list[str], list[str], int]:
             came.append(customer.id)
             kept = listing.checkpoint.to_json()
 
-    async with Mortal(**data, lives=chance.randint(0, 8)) as sandbox:
-        dying = asyncio.create_task(sandbox.die())
-        async with sandbox.session(**options) as piriod:
+    async with CrashingServer(**data, lives=chance.randint(0, 8)) as server:
+        dying = asyncio.create_task(server.die())
+        async with server.session(**options) as piriod:
             with suppress(APIConnectionError):  # it may be through before the server is all dead
                 await read(piriod)
             await dying
         before = len(came)
-        expected = [row["id"] for row in sandbox.customers() if query["country"] in (None, row["country"]["id"])]
-    async with MockServer(**data) as sandbox, sandbox.session(**options) as piriod:
+        expected = [row["id"] for row in server.customers() if query["country"] in (None, row["country"]["id"])]
+    async with MockServer(**data) as server, server.session(**options) as piriod:
         await read(piriod)
     return came, expected if query["ordering"] == "created" else expected[::-1], before
