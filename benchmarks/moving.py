@@ -15,12 +15,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from tests.contract.reference.server import Reference
 from tests.support.moving_server import (
-    REFERENCES,
-    SANDBOXES,
-    Verdict,
+    MOCK_SERVERS,
+    REFERENCE_QUERIES,
+    CrawlReport,
+    crawl_mock_server,
     crawl_reference,
-    crawl_sandbox,
-    killed,
+    crawl_with_crash,
     ours,
     plain,
 )
@@ -44,12 +44,14 @@ def main() -> None:
 def crawl_all(crawls: int, customers: int) -> None:
     """Crawl each server so many times, while it moves."""
     print(ROW.format("server", "crawl", "crawls", "wrong", "missed", "repeated", "customers", "per 100"))
-    for name in SANDBOXES:
+    for name in MOCK_SERVERS:
         for crawl in (ours, plain):
-            report(name, crawl, (crawl_sandbox(name, crawl, seed=seed, customers=customers) for seed in range(crawls)))
+            report(
+                name, crawl, (crawl_mock_server(name, crawl, seed=seed, customers=customers) for seed in range(crawls))
+            )
     reference = Reference().start()
     try:
-        for name in REFERENCES:
+        for name in REFERENCE_QUERIES:
             for crawl in (ours, plain):
                 each = (
                     crawl_reference(name, reference, crawl, seed=seed, customers=customers) for seed in range(crawls)
@@ -59,7 +61,7 @@ def crawl_all(crawls: int, customers: int) -> None:
         reference.stop()
 
 
-def report(name: str, crawl: Callable[..., object], crawls: Iterable[Awaitable[Verdict]]) -> None:
+def report(name: str, crawl: Callable[..., object], crawls: Iterable[Awaitable[CrawlReport]]) -> None:
     """Run crawls, each on a loop of its own, and print a line: sums, and requests per 100 customers that came."""
     verdicts = [asyncio.run(one(each)) for each in crawls]
     customers = sum(verdict.customers for verdict in verdicts)
@@ -68,7 +70,7 @@ def report(name: str, crawl: Callable[..., object], crawls: Iterable[Awaitable[V
             name,
             crawl.__name__,
             len(verdicts),
-            sum(not verdict.right for verdict in verdicts),
+            sum(not verdict.is_correct for verdict in verdicts),
             sum(verdict.missed for verdict in verdicts),
             sum(verdict.repeated for verdict in verdicts),
             customers,
@@ -78,7 +80,7 @@ def report(name: str, crawl: Callable[..., object], crawls: Iterable[Awaitable[V
     )
 
 
-async def one(crawl: Awaitable[Verdict]) -> Verdict:
+async def one(crawl: Awaitable[CrawlReport]) -> CrawlReport:
     """Make a coroutine of whatever can be awaited."""
     return await crawl
 
@@ -87,7 +89,7 @@ def kill(times: int) -> str:
     """Kill the server of so many crawls, go on with them, and say what came of it."""
     lost = again = moments = 0
     for seed in range(times):
-        came, expected, before = asyncio.run(killed(seed))
+        came, expected, before = asyncio.run(crawl_with_crash(seed))
         lost += len(set(expected) - set(came))
         again += len(came) - len(set(came))
         moments += 0 < before < len(expected)

@@ -1,4 +1,4 @@
-"""A sandbox in a process of its own, so that what is measured is the client alone."""
+"""A mock server in a process of its own, so that what is measured is the client alone."""
 
 import asyncio
 import multiprocessing
@@ -14,7 +14,7 @@ _processes = multiprocessing.get_context("spawn")
 
 @contextmanager
 def served(prepare: Callable[[MockServer], object] = id, **options: Any) -> Iterator[str]:
-    """Serve a sandbox until the block ends, and give its address.
+    """Serve a mock server until the block ends, and give its address.
 
     Args:
         prepare: Lets it misbehave, before it is asked anything; a function of a module.
@@ -32,11 +32,11 @@ def served(prepare: Callable[[MockServer], object] = id, **options: Any) -> Iter
 
 def _serve(parent: Connection, prepare: Callable[[MockServer], object], options: Any) -> None:
     async def serve() -> None:
-        async with MockServer(**options) as sandbox:
-            prepare(sandbox)
-            parent.send(sandbox.url)
+        async with MockServer(**options) as server:
+            prepare(server)
+            parent.send(server.url)
             while True:
                 await asyncio.sleep(60)
-                sandbox.requests.clear()
+                server.requests.clear()
 
     asyncio.run(serve())

@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlencode
 import msgspec
 from attrs import define, field
 
-from piriod_async.testing.mock_server.factory import CustomerFactory, spread
+from piriod_async.testing.mock_server.factory import CustomerFactory, spaced_timestamps
 
 KINDS = 2_000  # customers made up; the others are these again, with an id and a `created` of their own
 FIRST_DAY = datetime(2016, 1, 1, tzinfo=UTC)
@@ -48,10 +48,10 @@ class Customers:
         random = Random(7)
         factory = CustomerFactory(random, test_mode=False)
         kinds = []
-        for moment in spread(min(size, KINDS), random):
+        for moment in spaced_timestamps(min(size, KINDS), random):
             row = factory.make(moment)
             row.set({"created": datetime.fromisoformat(PLACE)})
-            text = row.json(to_the_second=False)
+            text = row.to_json("microseconds")
             kinds.append(text.replace(row.id.encode(), b"cus_%020d").replace(b"%", b"%%").replace(b"%%020d", b"%020d"))
         created = [FIRST_DAY + APART * index + timedelta(microseconds=index * 7_919 % 999 + 1) for index in range(size)]
         rows = [_row(kinds[index % len(kinds)], index, moment) for index, moment in enumerate(created)]

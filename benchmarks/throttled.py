@@ -23,8 +23,8 @@ SETTLING = 15.0  # seconds
 CUSTOMERS = 2_500
 
 
-def limit(sandbox: MockServer, rate: float) -> None:
-    sandbox.limit(rate)
+def limit(server: MockServer, rate: float) -> None:
+    server.rate_limit(rate)
 
 
 async def crawl(url: str, rate: float, latency: Sequence[float], concurrency: int, seconds: float) -> None:
@@ -35,9 +35,7 @@ async def crawl(url: str, rate: float, latency: Sequence[float], concurrency: in
         answers.append((time.monotonic() - started, attempt.status))
 
     crawls = missing = 0
-    async with PiriodSession(
-        "sandbox-token", "acc_0", base_url=url, concurrency=concurrency, on_attempt=note
-    ) as piriod:
+    async with PiriodSession("mock-token", "acc_0", base_url=url, concurrency=concurrency, on_attempt=note) as piriod:
         while time.monotonic() - started < SETTLING + seconds:
             ids = {customer.id for customer in await piriod.customers(page_size=10).collect()}
             missing += CUSTOMERS - len(ids)
@@ -61,8 +59,8 @@ def main() -> None:
     parser.add_argument("--latency", type=float, nargs=2, default=(0.003, 0.1), metavar="SECONDS")
     options = parser.parse_args()
     for concurrency in (8, 32):
-        sandbox = {"customers": {"acc_0": CUSTOMERS}, "latency": tuple(options.latency)}
-        with served(partial(limit, rate=options.rate), **sandbox) as url:
+        server = {"customers": {"acc_0": CUSTOMERS}, "latency": tuple(options.latency)}
+        with served(partial(limit, rate=options.rate), **server) as url:
             asyncio.run(crawl(url, options.rate, options.latency, concurrency, options.seconds))
 
 

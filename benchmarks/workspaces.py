@@ -42,10 +42,10 @@ class Plan:
         names = rng.sample(list(sizes)[2:], workspaces // 20)
         return cls(sizes, set(names[: workspaces * 3 // 100]), set(names[workspaces * 3 // 100 :]))
 
-    def __call__(self, sandbox: MockServer) -> None:
+    def __call__(self, server: MockServer) -> None:
         for names, status in ((self.forbidden, 403), (self.broken, 500)):
             for name in names:
-                sandbox.fail(status=status, workspace=name, times=None)
+                server.fail(status=status, workspace=name, times=None)
 
 
 @define
@@ -60,7 +60,7 @@ class Report:
 
 async def crawl(url: str, plan: Plan, concurrency: int) -> None:
     report, started, spent = Report(), time.perf_counter(), time.process_time()
-    async with PiriodSession("sandbox-token", base_url=url, concurrency=concurrency) as piriod:
+    async with PiriodSession("mock-token", base_url=url, concurrency=concurrency) as piriod:
         listing = piriod.across(plan.sizes, on_error="collect")
         async for workspace, page in listing.pages():
             report.pages += 1

@@ -26,8 +26,8 @@ async def sync():
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
 async def test_program(program, tmp_path):
-    async with MockServer({"acc_1": 250, "acc_2": 30}) as sandbox:
-        env = {"PIRIOD_TOKEN": sandbox.token, "PIRIOD_WORKSPACE": "acc_1", "PIRIOD_BASE_URL": sandbox.url}
+    async with MockServer({"acc_1": 250, "acc_2": 30}) as server:
+        env = {"PIRIOD_TOKEN": server.token, "PIRIOD_WORKSPACE": "acc_1", "PIRIOD_BASE_URL": server.url}
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-W", "error", "-c", program, env=os.environ | env, cwd=tmp_path
         )

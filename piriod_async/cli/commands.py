@@ -86,7 +86,7 @@ def _once(_: click.Context, __: click.Parameter, values: Sequence[str]) -> str |
 def _ids(_: click.Context, __: click.Parameter, values: Sequence[str]) -> Sequence[str]:
     for value in values:
         try:
-            PiriodSession("sandbox-token", value)  # it knows what can be sent
+            PiriodSession("mock-token", value)  # it knows what can be sent
         except ConfigurationError as error:
             raise click.BadParameter(str(error)) from error
     return values
@@ -186,7 +186,7 @@ def customers(**options: Any) -> int:
     "workspaces",
     callback=_ids,
     multiple=True,
-    default=["acc_sandbox"],
+    default=["acc_mock"],
     metavar="ID",
     help="Repeatable.",
 )

@@ -218,7 +218,7 @@ def _workspaces(options: Options) -> tuple[str, ...]:
         if not names:  # and not all of another one, because whatever makes the file has failed
             raise click.UsageError(f"--workspaces-file {file.name}: expected an id at least")
     elif not names:
-        found = os.environ.get("PIRIOD_WORKSPACE") or ("" if options.sandbox is None else "acc_sandbox")
+        found = os.environ.get("PIRIOD_WORKSPACE") or ("" if options.sandbox is None else "acc_mock")
         if not found:
             expected = "expected --workspace acc_…, PIRIOD_WORKSPACE, or --sandbox to try it out"
             raise click.UsageError(f"no workspace: {expected}")

@@ -1,4 +1,4 @@
-"""For tests of your code: a mock server, and retries that do not wait."""
+"""Helpers for testing code that uses piriod-async: a mock server, and retries without delays."""
 
 from piriod_async.testing.mock_server import OMITTED, Change, MockServer, Mutations, RecordedRequest
 from piriod_async.transport.backoff import no_backoff

@@ -1,6 +1,6 @@
-"""Fixtures for pytest, for a ``conftest.py``: ``pytest_plugins = ["piriod_async.testing.fixtures"]``.
+"""pytest fixtures. Load them from a `conftest.py`: `pytest_plugins = ["piriod_async.testing.fixtures"]`.
 
-They need pytest-asyncio, or pytest-aiohttp, which brings it. In the tests that use them retries do not wait.
+They need pytest-asyncio, or pytest-aiohttp, which depends on it. Retries do not wait in tests that use them.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -10,30 +10,31 @@ from typing import Any, Protocol
 import pytest
 import pytest_asyncio
 
-from piriod_async.testing import no_backoff
-from piriod_async.testing.mock_server.server import MockServer
+from piriod_async.testing import MockServer, no_backoff
 
 
-class MakeSandbox(Protocol):
-    """Starts a sandbox, which stops when the test ends."""
+class MakeServer(Protocol):
+    """Starts a mock server, which stops when the test ends."""
 
     async def __call__(self, customers: Any = 1_000, **options: Any) -> MockServer:
-        """Take what ``MockServer`` takes."""
+        """Accept the arguments of `MockServer`."""
         ...
 
 
 @pytest.fixture
-def _no_waiting() -> Iterator[None]:
+def _no_backoff() -> Iterator[None]:
     with no_backoff():
         yield
 
 
 @pytest_asyncio.fixture
-async def make_piriod_server(_no_waiting: None) -> AsyncIterator[MakeSandbox]:
-    """Give what makes sandboxes to order.
+async def make_piriod_server(_no_backoff: None) -> AsyncIterator[MakeServer]:
+    """Provide a function that starts mock servers with the options of your choice.
 
-    Example:
-        >>> sandbox = await make_piriod_server({"acc_1": 250}, latency=0.01)
+    ```python
+    async def test_slow_server(make_piriod_server):
+        server = await make_piriod_server({"acc_1": 250}, latency=0.01)
+    ```
     """
     async with AsyncExitStack() as stack:
 
@@ -44,6 +45,6 @@ async def make_piriod_server(_no_waiting: None) -> AsyncIterator[MakeSandbox]:
 
 
 @pytest_asyncio.fixture
-async def piriod_server(make_piriod_server: MakeSandbox) -> MockServer:
-    """Give a sandbox with a thousand customers, new for each test."""
+async def piriod_server(make_piriod_server: MakeServer) -> MockServer:
+    """Provide a mock server with 1,000 customers, a new one for each test."""
     return await make_piriod_server()

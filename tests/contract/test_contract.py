@@ -1,4 +1,4 @@
-"""One contract, two servers: what the framework answers, the sandbox answers too, to the letter."""
+"""One contract, two servers: what the framework answers, the mock server answers too, to the letter."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -57,15 +57,15 @@ async def http() -> AsyncIterator[ClientSession]:
 async def servers(http: ClientSession, reference_server: "Reference") -> AsyncIterator[dict[str, Server]]:
     """Both of them, with the same customers."""
     reference_server.clear()
-    async with MockServer(customers=244) as sandbox:
+    async with MockServer(customers=244) as server:
         for customer in SPECIAL:
-            sandbox.add(customer)
+            server.add(customer)
         both = {
             "framework": Server(http, reference_server.url, reference_server.token, reference_server.workspace),
-            "sandbox": Server(http, sandbox.url, sandbox.token, sandbox.workspace),
+            "sandbox": Server(http, server.url, server.token, server.workspace),
         }
         hidden = {special["id"]: special.get("subscriptions", []) for special in SPECIAL}
-        live = [{**customer, "subscriptions": hidden.get(customer["id"], [])} for customer in sandbox.customers()]
+        live = [{**customer, "subscriptions": hidden.get(customer["id"], [])} for customer in server.customers()]
         test = await both["sandbox"].ask("page_size=100", x_piriod_test_mode="true")
         reference_server.load([*live, *test.body["results"]])
         yield both
@@ -83,8 +83,8 @@ def server(request: pytest.FixtureRequest, servers: dict[str, Server]) -> Server
 @pytest.mark.parametrize("query", QUERIES)
 async def test_same_answer(servers: dict[str, Server], query: str) -> None:
     framework = await servers["framework"].ask(query)
-    sandbox = await servers["sandbox"].ask(query)
-    assert sandbox == framework
+    server = await servers["sandbox"].ask(query)
+    assert server == framework
 
 
 async def test_every_record_is_the_same(servers: dict[str, Server]) -> None:
@@ -96,8 +96,8 @@ async def test_every_record_is_the_same(servers: dict[str, Server]) -> None:
 @pytest.mark.parametrize("request_", REQUESTS.values(), ids=REQUESTS)
 async def test_same_answer_to_headers_paths_and_methods(servers: dict[str, Server], request_: dict[str, Any]) -> None:
     framework = await servers["framework"].ask(**request_)
-    sandbox = await servers["sandbox"].ask(**request_)
-    assert sandbox == framework
+    server = await servers["sandbox"].ask(**request_)
+    assert server == framework
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing/", "/nothing", "/customers/cus_odd/", "/customers//"])
@@ -303,9 +303,9 @@ async def test_throttling(http: ClientSession, servers: dict[str, Server], refer
     reference_server.limit("2/s")
     framework = await throttled(servers["framework"])
     reference_server.limit(None)
-    async with MockServer(customers=3) as sandbox:
-        sandbox.limit(rate=2)
-        answer = await throttled(Server(http, sandbox.url, sandbox.token, sandbox.workspace))
+    async with MockServer(customers=3) as server:
+        server.rate_limit(rate=2)
+        answer = await throttled(Server(http, server.url, server.token, server.workspace))
     assert (framework.status, framework.headers["Retry-After"]) == (429, "1")
     assert framework.body == {"detail": "Request was throttled. Expected available in 1 second."}
     assert answer == framework

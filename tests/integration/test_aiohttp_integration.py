@@ -38,16 +38,16 @@ async def test_in_an_application():
         piriod = request.app[{"/a": PIRIOD, "/b": OTHER}[request.path]]
         return web.json_response([customer.id async for customer in piriod.customers()])
 
-    async with MockServer({"acc_a": 150, "acc_b": 5}) as sandbox, aiohttp.ClientSession() as browser:
+    async with MockServer({"acc_a": 150, "acc_b": 5}) as server, aiohttp.ClientSession() as browser:
         app = web.Application()
         app.add_routes([web.get("/a", ids), web.get("/b", ids)])
-        app.cleanup_ctx.append(piriod_context(sandbox.token, "acc_a", base_url=sandbox.url))
-        app.cleanup_ctx.append(piriod_context(token=sandbox.token, workspace="acc_b", base_url=sandbox.url, key=OTHER))
+        app.cleanup_ctx.append(piriod_context(server.token, "acc_a", base_url=server.url))
+        app.cleanup_ctx.append(piriod_context(token=server.token, workspace="acc_b", base_url=server.url, key=OTHER))
         async with served(app) as url:
-            assert sandbox.requests == []
+            assert server.requests == []
             for path, workspace in (("/a", "acc_a"), ("/b", "acc_b"), ("/a", "acc_a")):
                 async with browser.get(url + path) as response:
-                    assert await response.json() == [customer["id"] for customer in sandbox.customers(workspace)]
+                    assert await response.json() == [customer["id"] for customer in server.customers(workspace)]
             assert app[PIRIOD] is not app[OTHER]
         for key in (PIRIOD, OTHER):
             with pytest.raises(APIConnectionError, match="the session is closed"):
@@ -76,9 +76,9 @@ def test_an_application_hears_of_a_bad_value_before_it_starts(options, message):
 
 
 @asynccontextmanager
-async def readme(sandbox, monkeypatch):
-    """Serve the README's application, reading a sandbox."""
-    for name, value in (("TOKEN", sandbox.token), ("WORKSPACE", sandbox.workspace), ("BASE_URL", sandbox.url)):
+async def readme(server, monkeypatch):
+    """Serve the README's application, reading a mock server."""
+    for name, value in (("TOKEN", server.token), ("WORKSPACE", server.workspace), ("BASE_URL", server.url)):
         monkeypatch.setenv(f"PIRIOD_{name}", value)
     [example] = [example for example in EXAMPLES if "web.Application()" in example]
     names = {}
@@ -88,30 +88,30 @@ async def readme(sandbox, monkeypatch):
 
 
 async def test_it_finds_a_customer_by_tax_id(monkeypatch):
-    async with MockServer(300) as sandbox, readme(sandbox, monkeypatch) as (url, _), aiohttp.ClientSession() as browser:
-        wanted = sandbox.customers()[200]
+    async with MockServer(300) as server, readme(server, monkeypatch) as (url, _), aiohttp.ClientSession() as browser:
+        wanted = server.customers()[200]
         async with browser.get(f"{url}/customers/{wanted['tax_id']}") as response:
             assert await response.json() == {"id": wanted["id"], "name": wanted["name"]}
         async with browser.get(f"{url}/customers/1-9") as response:
             assert response.status == 404
-        assert len(sandbox.requests) == 2
+        assert len(server.requests) == 2
 
 
 async def test_it_streams_customers(monkeypatch):
-    async with MockServer(300) as sandbox, readme(sandbox, monkeypatch) as (url, _), aiohttp.ClientSession() as browser:
+    async with MockServer(300) as server, readme(server, monkeypatch) as (url, _), aiohttp.ClientSession() as browser:
         async with browser.get(f"{url}/customers") as response:
             assert response.content_type == "application/x-ndjson"
             came = [json.loads(line)["id"] async for line in response.content]
-        assert came == [customer["id"] for customer in sandbox.customers()]
+        assert came == [customer["id"] for customer in server.customers()]
 
 
 async def test_a_stream_that_fails_half_way_does_not_look_whole(monkeypatch):
     async with (
-        MockServer(3_000) as sandbox,
-        readme(sandbox, monkeypatch) as (url, _),
+        MockServer(3_000) as server,
+        readme(server, monkeypatch) as (url, _),
         aiohttp.ClientSession() as browser,
     ):
-        sandbox.fail(status=403, page=7)
+        server.fail(status=403, page=7)
         async with browser.get(f"{url}/customers") as response:
             assert response.status == 200
             with pytest.raises(aiohttp.ClientPayloadError):
@@ -154,31 +154,31 @@ async def stillness(piriod):
 
 
 async def test_a_slow_reader_slows_the_crawl_and_gets_all(monkeypatch):
-    async with MockServer(4_000) as sandbox, readme(sandbox, monkeypatch) as (url, piriod), SlowReader(url) as reader:
+    async with MockServer(4_000) as server, readme(server, monkeypatch) as (url, piriod), SlowReader(url) as reader:
         await stillness(piriod)
-        assert 5 < len(sandbox.requests) < 38
+        assert 5 < len(server.requests) < 38
         body = await reader.read()
         assert body.count(b"\n{") == 4_000
-        assert len(sandbox.requests) > 40
+        assert len(server.requests) > 40
 
 
 async def test_a_reader_that_hangs_up_ends_the_crawl(monkeypatch):
-    async with MockServer(4_000) as sandbox, readme(sandbox, monkeypatch) as (url, piriod):
+    async with MockServer(4_000) as server, readme(server, monkeypatch) as (url, piriod):
         async with SlowReader(url):
             await stillness(piriod)
         async with asyncio.timeout(30):
             while under_way():  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert piriod.stats.in_flight == 0
-        assert len(sandbox.requests) < 38
+        assert len(server.requests) < 38
 
 
 async def test_cleaning_up_ends_the_crawls_under_way():
-    async with MockServer(300, latency=30) as sandbox:
+    async with MockServer(300, latency=30) as server:
         app = web.Application()
-        app.cleanup_ctx.append(piriod_context(sandbox.token, sandbox.workspace, base_url=sandbox.url))
+        app.cleanup_ctx.append(piriod_context(server.token, server.workspace, base_url=server.url))
         async with served(app):
-            assert sandbox.requests == []
+            assert server.requests == []
             crawl = asyncio.create_task(app[PIRIOD].customers().collect())
             while not app[PIRIOD].stats.in_flight:  # noqa: ASYNC110
                 await asyncio.sleep(0)

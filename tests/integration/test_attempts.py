@@ -29,11 +29,11 @@ pytestmark = pytest.mark.usefixtures("tidy")
 
 async def test_every_attempt_is_seen(clock):
     seen = []
-    async with MockServer(250) as sandbox, sandbox.session(retry=clock.policy(), on_attempt=seen.append) as piriod:
-        sandbox.fail(status=500, page=2, times=2)
+    async with MockServer(250) as server, server.session(retry=clock.policy(), on_attempt=seen.append) as piriod:
+        server.fail(status=500, page=2, times=2)
         await piriod.customers(ordering=None).collect()
-        assert len(seen) == len(sandbox.requests) == piriod.stats.requests == 5
-    assert {(attempt.method, attempt.workspace) for attempt in seen} == {("GET", "acc_sandbox")}
+        assert len(seen) == len(server.requests) == piriod.stats.requests == 5
+    assert {(attempt.method, attempt.workspace) for attempt in seen} == {("GET", "acc_mock")}
     assert [(attempt.page, attempt.retry, attempt.status) for attempt in sorted(seen, key=lambda each: each.page)] == [
         (1, 0, 200),
         (2, 0, 500),
@@ -57,9 +57,9 @@ async def test_every_attempt_is_seen(clock):
 )
 async def test_the_last_attempt_is_seen_to_be_the_last(clock, fault, status, kind):
     seen = []
-    async with MockServer(3) as sandbox:
-        sandbox.fail(**fault, times=None)
-        async with sandbox.session(retry=clock.policy(attempts=3), on_attempt=seen.append) as piriod:
+    async with MockServer(3) as server:
+        server.fail(**fault, times=None)
+        async with server.session(retry=clock.policy(attempts=3), on_attempt=seen.append) as piriod:
             with pytest.raises(kind) as caught:
                 await piriod.customers().count()
     assert [(attempt.retry, attempt.status) for attempt in seen] == [(0, status), (1, status), (2, status)]
@@ -69,8 +69,8 @@ async def test_the_last_attempt_is_seen_to_be_the_last(clock, fault, status, kin
 
 async def test_a_pause_of_the_session_is_a_wait(clock):
     seen = []
-    async with MockServer(3) as sandbox, sandbox.session(retry=clock.policy(), on_attempt=seen.append) as piriod:
-        sandbox.fail(status=429, retry_after=30)
+    async with MockServer(3) as server, server.session(retry=clock.policy(), on_attempt=seen.append) as piriod:
+        server.fail(status=429, retry_after=30)
         await piriod.customers().count()
     assert [attempt.status for attempt in seen] == [429, 200]
     assert 30 <= seen[0].wait <= 30.5
@@ -78,9 +78,9 @@ async def test_a_pause_of_the_session_is_a_wait(clock):
 
 async def test_max_elapsed_ends_an_attempt_that_is_seen():
     seen = []
-    async with MockServer(3, latency=30) as sandbox:
+    async with MockServer(3, latency=30) as server:
         retry = RetryPolicy(max_elapsed=0.05)
-        async with sandbox.session(retry=retry, on_attempt=seen.append) as piriod:
+        async with server.session(retry=retry, on_attempt=seen.append) as piriod:
             with pytest.raises(APIConnectionError, match="max_elapsed"):
                 await piriod.customers().count()
     assert [(attempt.status, attempt.wait) for attempt in seen] == [(None, None)]
@@ -108,7 +108,7 @@ async def test_what_an_observer_raises_ends_the_request():
     def fail(_):
         raise TimeoutError("of the observer's own")
 
-    async with MockServer(3) as sandbox, sandbox.session(on_attempt=fail) as piriod:
+    async with MockServer(3) as server, server.session(on_attempt=fail) as piriod:
         with pytest.raises(TimeoutError, match="of the observer's own"):
             await piriod.customers().count()
         assert piriod.stats.in_flight == 0
@@ -116,7 +116,7 @@ async def test_what_an_observer_raises_ends_the_request():
 
 async def test_an_observer_that_blocks_is_caught():
     """The whole suite runs with blockbuster, and here it bites."""
-    async with MockServer(3) as sandbox, sandbox.session(on_attempt=lambda _: time.sleep(0.001)) as piriod:
+    async with MockServer(3) as server, server.session(on_attempt=lambda _: time.sleep(0.001)) as piriod:
         with pytest.raises(BlockingError, match="sleep"):
             await piriod.customers().count()
 
@@ -155,12 +155,12 @@ async def test_a_span_for_every_request(clock):
             span.record_exception(attempt.error)
         span.end(started + int(attempt.seconds * 1e9))
 
-    async with MockServer(250) as sandbox, sandbox.session(retry=clock.policy(), on_attempt=trace) as piriod:
-        sandbox.fail(status=500)
+    async with MockServer(250) as server, server.session(retry=clock.policy(), on_attempt=trace) as piriod:
+        server.fail(status=500)
         with tracer.start_as_current_span("sync") as sync:
             await piriod.customers(ordering=None).collect()
     *spans, parent = exporter.get_finished_spans()
-    assert len(spans) == len(sandbox.requests) == 4
+    assert len(spans) == len(server.requests) == 4
     assert parent.context.span_id == sync.get_span_context().span_id
     assert {span.parent.span_id for span in spans} == {parent.context.span_id}
     assert sorted(span.attributes["http.response.status_code"] for span in spans) == [200, 200, 200, 500]

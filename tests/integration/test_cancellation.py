@@ -96,14 +96,14 @@ CRAWLS = {
 async def test_cancelled_at_every_await(crawl):
     loop = asyncio.get_running_loop()
     retry = RetryPolicy(initial=0, attempts=20)
-    async with MockServer(SIZES) as sandbox, sandbox.session(concurrency=3, retry=retry) as piriod:
+    async with MockServer(SIZES) as server, server.session(concurrency=3, retry=retry) as piriod:
         await piriod.customers().count()
         binding, at, cancelled = piriod._transport._binding, 0, True
         while cancelled:
             at += 1
             steps = Steps(at)
-            sandbox.fail(status=500)
-            sandbox.fail(status=503, page=2)
+            server.fail(status=500)
+            server.fail(status=503, page=2)
             loop.set_task_factory(steps.task)
             steps.consumer = asyncio.create_task(crawl(piriod))
             with suppress(asyncio.CancelledError):
@@ -114,6 +114,6 @@ async def test_cancelled_at_every_await(crawl):
             assert (binding.retrier.gate.in_flight, binding.retrier.gate._free) == (0, 3), at
             assert not binding.client.connector._acquired, at
             assert not piriod._transport._under_way, at
-            sandbox.heal()
+            server.clear_faults()
         assert at > 20
         assert len(await piriod.customers().collect()) == SIZES["acc_1"]

@@ -9,7 +9,7 @@ from attrs import evolve
 
 from piriod_async import Checkpoint, IncompleteListError, QueryError
 from piriod_async.testing.mock_server import MockServer, Mutations
-from tests.support.moving_server import killed
+from tests.support.moving_server import crawl_with_crash
 
 pytestmark = pytest.mark.usefixtures("tidy")
 
@@ -18,16 +18,16 @@ both_ways = pytest.mark.parametrize("ordering", ["created", "-created"])
 
 
 def with_ties(customers=300, *, crowd=150, **options):
-    """A sandbox with pairs at one instant, and a crowd at another."""
-    sandbox = MockServer(customers, **options)
-    rows = sandbox.customers()
+    """A mock server with pairs at one instant, and a crowd at another."""
+    server = MockServer(customers, **options)
+    rows = server.customers()
     for row in rows[::10]:
-        sandbox.add(created=row["created"])
+        server.add(created=row["created"])
     if rows:
         for _ in range(crowd):
-            sandbox.add(created=rows[len(rows) // 2]["created"])
-    sandbox.changes.clear()
-    return sandbox
+            server.add(created=rows[len(rows) // 2]["created"])
+    server.changes.clear()
+    return server
 
 
 def kept(checkpoint):
@@ -62,20 +62,20 @@ def assert_each_once(customers, expected, ordering):
 @pytest.mark.parametrize(("length", "page_size"), [(7, 10), (37, 20), (100, 100), (101, 100), (149, 100)])
 async def test_going_on_from_any_customer(length, page_size, stamps, ordering):
     async with (
-        with_ties(150, crowd=15 if page_size < 100 else 150, stamps=stamps) as sandbox,
-        sandbox.session() as piriod,
+        with_ties(150, crowd=15 if page_size < 100 else 150, timestamp_precision=stamps) as server,
+        server.session() as piriod,
     ):
         customers = await in_stretches(piriod, length, ordering=ordering, page_size=page_size)
-        assert_each_once(customers, [row["id"] for row in sandbox.customers()], ordering)
+        assert_each_once(customers, [row["id"] for row in server.customers()], ordering)
 
 
 @both_ways
 @pytest.mark.parametrize("length", [13, 120])
 async def test_going_on_within_a_filter(length, ordering):
-    async with with_ties() as sandbox, sandbox.session() as piriod:
+    async with with_ties() as server, server.session() as piriod:
         query = {"country": "CL", "created__gte": EDGE, "ordering": ordering, "page_size": 20}
         customers = await in_stretches(piriod, length, **query)
-        rows = sandbox.customers()
+        rows = server.customers()
         expected = [row["id"] for row in rows if row["country"]["id"] == "CL" and row["created"] >= EDGE]
         assert 50 < len(expected) < len(rows)
         assert_each_once(customers, expected, ordering)
@@ -85,18 +85,18 @@ async def test_going_on_within_a_filter(length, ordering):
 @pytest.mark.parametrize("length", [37, 100])
 @pytest.mark.parametrize("seed", range(3))
 async def test_going_on_while_the_list_moves(seed, length, ordering):
-    async with with_ties(600, seed=seed, churn=Mutations(rate=1)) as sandbox, sandbox.session() as piriod:
+    async with with_ties(600, seed=seed, mutations=Mutations(rate=1)) as server, server.session() as piriod:
         customers = await in_stretches(piriod, length, ordering=ordering)
         ids = Counter(customer.id for customer in customers)
         assert set(ids.values()) == {1}
-        start = set(ids) | {change.id for change in sandbox.changes}
-        assert set(sandbox.untouched()) <= set(ids) <= start
-        assert len(sandbox.changes) > 10
+        start = set(ids) | {change.id for change in server.changes}
+        assert set(server.unchanged_ids()) <= set(ids) <= start
+        assert len(server.changes) > 10
 
 
 @both_ways
 async def test_it_covers_what_the_loop_body_holds(ordering):
-    async with with_ties() as sandbox, sandbox.session() as piriod:
+    async with with_ties() as server, server.session() as piriod:
         listing = piriod.customers(ordering=ordering, page_size=20)
         assert listing.checkpoint is None
         before = []
@@ -110,7 +110,7 @@ async def test_it_covers_what_the_loop_body_holds(ordering):
 
 @both_ways
 async def test_it_covers_the_page_that_the_loop_body_holds(ordering):
-    async with with_ties() as sandbox, sandbox.session() as piriod:
+    async with with_ties() as server, server.session() as piriod:
         listing = piriod.customers(ordering=ordering)
         ids, kept_ = [], []
         async for page in listing.pages():
@@ -123,7 +123,7 @@ async def test_it_covers_the_page_that_the_loop_body_holds(ordering):
 
 
 async def test_before_the_first_customer_it_is_where_the_listing_starts():
-    async with MockServer(60) as sandbox, sandbox.session() as piriod:
+    async with MockServer(60) as server, server.session() as piriod:
         listing = piriod.customers(page_size=20)
         async with listing:
             await anext(aiter(listing))
@@ -136,26 +136,26 @@ async def test_before_the_first_customer_it_is_where_the_listing_starts():
 
 @both_ways
 async def test_at_the_end_there_is_nothing_left_until_something_comes(ordering):
-    async with MockServer(150) as sandbox, sandbox.session() as piriod:
+    async with MockServer(150) as server, server.session() as piriod:
         listing = piriod.customers(ordering=ordering)
         await listing.collect()
         rest = piriod.customers(ordering=ordering, after=listing.checkpoint)
         assert (await rest.first(), await rest.collect()) == (None, [])
         assert rest.checkpoint == listing.checkpoint
         sides = {"created": timedelta(days=1), "-created": timedelta(days=-1)}
-        new = sandbox.add(created=listing.checkpoint.created + sides[ordering])
+        new = server.add(created=listing.checkpoint.created + sides[ordering])
         assert [customer.id async for customer in rest] == [new]
 
 
 @both_ways
 async def test_the_last_customer_may_be_gone(ordering):
-    async with with_ties() as sandbox, sandbox.session() as piriod:
+    async with with_ties() as server, server.session() as piriod:
         whole = await piriod.customers(ordering=ordering).collect()
         for taken in (1, 150, 200, 400):
             listing = piriod.customers(ordering=ordering)
             async with aclosing(aiter(listing)) as customers:
                 had = [await anext(customers) for _ in range(taken)]
-            sandbox.remove(had[-1].id)
+            server.remove(had[-1].id)
             whole.remove(had[-1])
             rest = await piriod.customers(ordering=ordering, after=listing.checkpoint).collect()
             assert Counter(had[:-1] + rest) == Counter(whole)
@@ -189,14 +189,14 @@ async def checkpoint_of(piriod, **query):
 
 @pytest.mark.parametrize("other", OTHERS)
 async def test_a_checkpoint_of_another_listing(other):
-    async with MockServer({"acc_1": 300, "acc_2": 300}) as sandbox, sandbox.session() as piriod:
+    async with MockServer({"acc_1": 300, "acc_2": 300}) as server, server.session() as piriod:
         checkpoint = await checkpoint_of(piriod, **QUERY)
         with pytest.raises(QueryError, match=r"after=a checkpoint of .*: expected one of "):
             piriod.customers(**{**QUERY, **OTHERS[other]}, after=checkpoint)
 
 
 async def test_a_checkpoint_of_live_data_is_none_of_test_data():
-    async with MockServer(60) as sandbox, sandbox.session() as live, sandbox.session(test_mode=True) as test:
+    async with MockServer(60) as server, server.session() as live, server.session(test_mode=True) as test:
         for one, other in ((live, test), (test, live)):
             checkpoint = await checkpoint_of(one)
             with pytest.raises(QueryError, match=r"after=a checkpoint of .*: expected one of "):
@@ -204,14 +204,14 @@ async def test_a_checkpoint_of_live_data_is_none_of_test_data():
 
 
 async def test_what_is_no_checkpoint():
-    async with MockServer(60) as sandbox, sandbox.session() as piriod:
+    async with MockServer(60) as server, server.session() as piriod:
         with pytest.raises(QueryError, match="after='cus_1': expected a Checkpoint, or None"):
             piriod.customers(after="cus_1")
 
 
 @pytest.mark.parametrize("ordering", [None, "name", "created,name"])
 async def test_orderings_that_cannot_be_gone_on(ordering):
-    async with MockServer(60) as sandbox, sandbox.session() as piriod:
+    async with MockServer(60) as server, server.session() as piriod:
         checkpoint = await checkpoint_of(piriod)
         for after in (checkpoint, evolve(checkpoint, ordering=str(ordering))):
             with pytest.raises(QueryError, match=f"expected None for ordering={ordering!r}"):
@@ -228,7 +228,7 @@ SAME = {
 
 @pytest.mark.parametrize("same", SAME)
 async def test_what_does_not_make_another_listing(same):
-    async with MockServer(600) as sandbox, sandbox.session() as piriod:
+    async with MockServer(600) as server, server.session() as piriod:
         checkpoint = await checkpoint_of(piriod, **QUERY)
         rest = await piriod.customers(**{**QUERY, **SAME[same]}, after=checkpoint).collect()
         assert len(rest) == await piriod.customers(**QUERY).count() - 1 > 10
@@ -240,7 +240,7 @@ async def test_what_does_not_make_another_listing(same):
 @both_ways
 async def test_an_incomplete_list_can_be_gone_on_with(ordering):
     """Ties that come in another order each time, more than a page of them; then the database calms down."""
-    async with with_ties(ties="shuffled") as sandbox, sandbox.session() as piriod:
+    async with with_ties(tie_order="shuffled") as server, server.session() as piriod:
         customers = []
 
         async def read(listing):
@@ -251,25 +251,25 @@ async def test_an_incomplete_list_can_be_gone_on_with(ordering):
         with pytest.raises(IncompleteListError, match="8 readings of the 152 customers") as caught:
             await read(listing)
         assert caught.value.checkpoint == listing.checkpoint
-        assert 100 <= len(customers) < len(sandbox.customers()) - 152
-        sandbox._ties = "stable"
+        assert 100 <= len(customers) < len(server.customers()) - 152
+        server._tie_order = "stable"
         await read(piriod.customers(ordering=ordering, after=kept(caught.value.checkpoint)))
-        assert_each_once(customers, [row["id"] for row in sandbox.customers()], ordering)
+        assert_each_once(customers, [row["id"] for row in server.customers()], ordering)
 
 
 @pytest.mark.parametrize("seed", range(20))
 async def test_a_server_that_is_killed(seed):
-    came, expected, before = await killed(seed)
+    came, expected, before = await crawl_with_crash(seed)
     assert came == expected
     assert before < len(expected)
 
 
 async def test_the_kills_come_at_different_moments():
-    befores = {(await killed(seed))[2] for seed in range(100, 104)}
+    befores = {(await crawl_with_crash(seed))[2] for seed in range(100, 104)}
     assert len(befores) > 2
 
 
 async def test_the_order_of_metadata_makes_no_other_listing():
-    async with MockServer(300) as sandbox, sandbox.session() as piriod:
+    async with MockServer(300) as server, server.session() as piriod:
         checkpoint = await checkpoint_of(piriod, metadata={"plan": "silver", "segment": "pyme"})
         piriod.customers(metadata={"segment": "pyme", "plan": "silver"}, after=checkpoint)

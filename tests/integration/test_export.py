@@ -110,7 +110,7 @@ async def test_every_column_of_a_csv():
 
 
 async def test_a_listing_as_csv_and_its_contacts(tmp_path):
-    async with MockServer(250) as sandbox, sandbox.session() as piriod:
+    async with MockServer(250) as server, server.session() as piriod:
         customers = await piriod.customers().collect()
         listing = piriod.customers()
         count = await export.write_csv(listing, tmp_path / "a.csv", contacts=tmp_path / "b.csv", raw_cells=True)
@@ -178,7 +178,7 @@ async def test_a_workspace_in_front():
 
 
 async def test_json_lines_hold_the_whole_record(tmp_path):
-    async with MockServer(150) as sandbox, sandbox.session() as piriod:
+    async with MockServer(150) as server, server.session() as piriod:
         customers = await piriod.customers().collect()
         assert await export.write_jsonl(piriod.customers(), tmp_path / "a.jsonl") == 150
     read = [msgspec.json.decode(line, type=Customer) for line in (tmp_path / "a.jsonl").read_bytes().splitlines()]
@@ -229,7 +229,7 @@ async def test_nothing_is_lost_in_arrow():
 
 
 async def test_a_listing_as_parquet_and_as_a_table(tmp_path):
-    async with MockServer(1_234) as sandbox, sandbox.session() as piriod:
+    async with MockServer(1_234) as server, server.session() as piriod:
         customers = await piriod.customers().collect()
         assert await export.write_parquet(piriod.customers(), tmp_path / "a.parquet") == 1_234
         table = await export.to_arrow(piriod.customers())
@@ -334,9 +334,9 @@ async def test_what_is_no_file_is_not_replaced(write, tmp_path):
 
 @every_writer
 async def test_pairs_are_no_customers(write, tmp_path):
-    async with MockServer(3) as sandbox, sandbox.session() as piriod:
+    async with MockServer(3) as server, server.session() as piriod:
         with pytest.raises(TypeError, match="expected customers, and not tuples"):
-            await write(piriod.across(["acc_sandbox"]), tmp_path / "customers")
+            await write(piriod.across(["acc_mock"]), tmp_path / "customers")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -38,7 +38,7 @@ CUSTOMERS, PAGE_SIZE = 60, 10
 REQUESTS = {None: 6, "created": 9}  # in peace; by `created`: the first, anchors 3, 5 and 7, four gaps, and the end
 STALL = 0.75  # seconds until a stall is one: a sound answer takes far less, on a busy machine too
 
-# name: the sandbox's fault, the error, its cause
+# name: the mock server's fault, the error, its cause
 FAULTS = {
     "refused": (None, APIConnectionError, aiohttp.ClientConnectorError),
     "reset before the headers": ({"disconnect": "headers"}, APIConnectionError, aiohttp.ClientError),
@@ -65,7 +65,7 @@ everywhere = pytest.mark.parametrize(("ordering", "place"), PLACES, ids=str)
 
 
 class Server(MockServer):
-    """A sandbox that can fail at one range too, and that comes and goes."""
+    """A mock server that can fail at one range too, and that comes and goes."""
 
     place = gap = None
     gone = False
@@ -81,14 +81,14 @@ class Server(MockServer):
         self.place = place
         self.fail(**kwargs, times=times and times * knocks(fault), page=1 if place == "gap" else place)
 
-    def _fault_for(self, request):
+    def _take_fault(self, request):
         if self.place == "gap":
             if "created__gte" not in request.params:
                 return None
             self.gap = self.gap or request.query
             if request.query != self.gap:
                 return None
-        return super()._fault_for(request)
+        return super()._take_fault(request)
 
     async def go_and_return(self):
         async with self._moving:
@@ -100,7 +100,7 @@ class Server(MockServer):
 
 
 def knocks(fault):
-    """Return how often the sandbox sees an attempt: aiohttp repeats a GET of which no header came back."""
+    """Return how often the mock server sees an attempt: aiohttp repeats a GET of which no header came back."""
     return 2 if fault == "reset before the headers" else 1
 
 
@@ -112,14 +112,14 @@ def free_port():
 @asynccontextmanager
 async def serving(clock, *, fault="", attempts=5, **options):
     """Serve customers to a session that is left open until all it used has come to rest."""
-    async with Server(CUSTOMERS, port=free_port()) as sandbox:
+    async with Server(CUSTOMERS, port=free_port()) as server:
         timeout = STALL if fault == "stalled" else 30
-        async with sandbox.session(retry=clock.policy(attempts=attempts), timeout=timeout, **options) as piriod:
-            yield sandbox, piriod
+        async with server.session(retry=clock.policy(attempts=attempts), timeout=timeout, **options) as piriod:
+            yield server, piriod
             assert_idle(piriod)
-        if sandbox._runner:
+        if server._runner:
             async with asyncio.timeout(5):
-                while sandbox._runner.server.connections:  # noqa: ASYNC110 (only turns of the loop are wanted)
+                while server._runner.server.connections:  # noqa: ASYNC110 (only turns of the loop are wanted)
                     await asyncio.sleep(0)
 
 
@@ -144,20 +144,20 @@ async def crawl(listing):
     return ids, None
 
 
-def expected(sandbox, ordering):
-    ids = [customer["id"] for customer in sandbox.customers()]
+def expected(server, ordering):
+    ids = [customer["id"] for customer in server.customers()]
     return ids if ordering else ids[::-1]
 
 
 @everywhere
 @pytest.mark.parametrize("fault", PASSING)
 async def test_a_fault_that_passes(clock, fault, ordering, place):
-    async with serving(clock, fault=fault) as (sandbox, piriod):
-        sandbox.fail_at(place, fault, times=1)
+    async with serving(clock, fault=fault) as (server, piriod):
+        server.fail_at(place, fault, times=1)
         listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
-        assert await crawl(listing) == (expected(sandbox, ordering), None)
-        assert not sandbox._faults
-        assert len(sandbox.requests) == REQUESTS[ordering] + knocks(fault)
+        assert await crawl(listing) == (expected(server, ordering), None)
+        assert not server._faults
+        assert len(server.requests) == REQUESTS[ordering] + knocks(fault)
         assert (listing.progress.requests, listing.progress.retries) == (REQUESTS[ordering] + 1, 1)
         assert (piriod.stats.requests, piriod.stats.retries) == (REQUESTS[ordering] + 1, 1)
 
@@ -165,58 +165,58 @@ async def test_a_fault_that_passes(clock, fault, ordering, place):
 @everywhere
 @pytest.mark.parametrize("fault", PASSING)
 async def test_a_fault_that_stays(clock, fault, ordering, place):
-    async with serving(clock, fault=fault, attempts=2) as (sandbox, piriod):
-        sandbox.fail_at(place, fault, times=None)
+    async with serving(clock, fault=fault, attempts=2) as (server, piriod):
+        server.fail_at(place, fault, times=None)
         listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
         ids, error = await crawl(listing)
         assert_error(error, fault, attempts=2)
-        assert ids == expected(sandbox, ordering)[: len(ids)]
+        assert ids == expected(server, ordering)[: len(ids)]
         assert len(ids) < CUSTOMERS
         assert bool(ids) == (place != 1)
-        asked = Counter(request.query for request in sandbox.requests)
-        hit = sandbox.gap or next(query for query in asked if ("page", str(place)) in query)
+        asked = Counter(request.query for request in server.requests)
+        hit = server.gap or next(query for query in asked if ("page", str(place)) in query)
         assert asked.pop(hit) == 2 * knocks(fault)
         assert set(asked.values()) <= {1}
-        sandbox.heal()
+        server.clear_faults()
         assert len(await listing.collect()) == CUSTOMERS
 
 
 @pytest.mark.parametrize("ordering", REQUESTS)
 async def test_refused_at_first(clock, ordering):
     """Nobody listens, then somebody does."""
-    async with serving(clock) as (sandbox, piriod):
-        await sandbox.stop()
-        clock.on_nap = sandbox.go_and_return
+    async with serving(clock) as (server, piriod):
+        await server.stop()
+        clock.on_nap = server.go_and_return
         listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
-        assert await crawl(listing) == (expected(sandbox, ordering), None)
-        assert len(sandbox.requests) == REQUESTS[ordering]
+        assert await crawl(listing) == (expected(server, ordering), None)
+        assert len(server.requests) == REQUESTS[ordering]
         assert listing.progress.retries == len(clock.naps) == 1
 
 
 @everywhere
 async def test_refused_in_the_middle(clock, ordering, place):
     """A 503, and while that is waited for the server goes; when it is found gone it comes back."""
-    async with serving(clock, attempts=20, concurrency=1) as (sandbox, piriod):
-        sandbox.fail_at(place, "503", times=1)
-        clock.on_nap = sandbox.go_and_return
+    async with serving(clock, attempts=20, concurrency=1) as (server, piriod):
+        server.fail_at(place, "503", times=1)
+        clock.on_nap = server.go_and_return
         listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
-        assert await crawl(listing) == (expected(sandbox, ordering), None)
+        assert await crawl(listing) == (expected(server, ordering), None)
         assert listing.progress.retries == len(clock.naps) >= 2
         assert listing.progress.requests == REQUESTS[ordering] + listing.progress.retries
 
 
 @everywhere
 async def test_refused_for_good(clock, ordering, place):
-    async with serving(clock, attempts=3) as (sandbox, piriod):
+    async with serving(clock, attempts=3) as (server, piriod):
         if place == 1:
-            await sandbox.stop()
+            await server.stop()
         else:
-            sandbox.fail_at(place, "503", times=1)
-            clock.on_nap = sandbox.stop
+            server.fail_at(place, "503", times=1)
+            clock.on_nap = server.stop
         listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
         ids, error = await crawl(listing)
         assert_error(error, "refused", attempts=3)
-        assert ids == expected(sandbox, ordering)[: len(ids)]
+        assert ids == expected(server, ordering)[: len(ids)]
         assert len(ids) < CUSTOMERS
 
 
@@ -247,38 +247,38 @@ REFUSALS = [
 @pytest.mark.parametrize("ordering", REQUESTS)
 @pytest.mark.parametrize(("status", "kind", "body", "message"), REFUSALS)
 async def test_an_answer_that_will_not_change(clock, status, kind, body, message, ordering):
-    async with serving(clock) as (sandbox, piriod):
-        sandbox.fail(status=status, body=body, times=None)
+    async with serving(clock) as (server, piriod):
+        server.fail(status=status, body=body, times=None)
         with pytest.raises(kind) as caught:
             await piriod.customers(ordering=ordering).collect()
         error = caught.value
         assert type(error) is kind
         assert (error.status, error.attempts, error.retryable, error.body) == (status, 1, False, body)
         assert message in str(error)
-        assert len(sandbox.requests) == 1
+        assert len(server.requests) == 1
         assert clock.naps == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 @pytest.mark.parametrize("elsewhere", [False, True])
 async def test_a_redirect_is_not_followed(clock, status, elsewhere):
-    async with MockServer(CUSTOMERS) as other, serving(clock) as (sandbox, piriod):
+    async with MockServer(CUSTOMERS) as other, serving(clock) as (server, piriod):
         location = f"{other.url}/customers/" if elsewhere else "/customers/?page=1&page_size=100&ordering=created"
-        sandbox.fail(status=status, headers={"Location": location})
+        server.fail(status=status, headers={"Location": location})
         with pytest.raises(UnexpectedStatusError, match="was redirected to") as caught:
             await piriod.customers().collect()
         assert location in str(caught.value)
         assert (caught.value.status, caught.value.attempts) == (status, 1)
-        assert len(sandbox.requests) == 1
+        assert len(server.requests) == 1
         assert other.requests == []
 
 
 @pytest.mark.parametrize("excess", [0, 1])
 async def test_a_page_may_be_as_long_as_max_page_bytes(clock, excess):
-    async with serving(clock) as (sandbox, piriod):
+    async with serving(clock) as (server, piriod):
         (page,) = [page async for page in piriod.customers().pages()]
         size = len(page.raw) - excess
-        async with sandbox.session(max_page_bytes=size, retry=clock.policy()) as strict:
+        async with server.session(max_page_bytes=size, retry=clock.policy()) as strict:
             if not excess:
                 assert len(await strict.customers().collect()) == CUSTOMERS
             else:
@@ -286,14 +286,14 @@ async def test_a_page_may_be_as_long_as_max_page_bytes(clock, excess):
                     await strict.customers().collect()
                 assert (caught.value.attempts, caught.value.retryable) == (1, False)
             assert_idle(strict)
-        assert len(sandbox.requests) == 2
+        assert len(server.requests) == 2
 
 
 async def test_a_bomb_does_not_go_off(clock):
     """200 MB, sent as 0.2 MB, are inflated as far as `max_page_bytes` only."""
     bomb = gzip.compress(bytes(200_000_000), compresslevel=5)
-    async with serving(clock, max_page_bytes=4_000_000) as (sandbox, piriod):
-        sandbox.fail(body=bomb, headers={"Content-Encoding": "gzip"}, times=None)
+    async with serving(clock, max_page_bytes=4_000_000) as (server, piriod):
+        server.fail(body=bomb, headers={"Content-Encoding": "gzip"}, times=None)
         tracemalloc.start()
         try:
             with pytest.raises(DecodeError, match="max_page_bytes=4000000"):
@@ -302,7 +302,7 @@ async def test_a_bomb_does_not_go_off(clock):
         finally:
             tracemalloc.stop()
         assert peak < 10_000_000
-        assert len(sandbox.requests) == 1
+        assert len(server.requests) == 1
 
 
 @asynccontextmanager

@@ -24,11 +24,11 @@ each_kind = pytest.mark.parametrize("ordering", ["created", None])
 
 @asynccontextmanager
 async def serving(customers=500, *, session=None, **options):
-    async with MockServer(customers, **options) as sandbox:
-        async with sandbox.session(**{"retry": RetryPolicy(attempts=1), **(session or {})}) as piriod:
-            yield sandbox, piriod
+    async with MockServer(customers, **options) as server:
+        async with server.session(**{"retry": RetryPolicy(attempts=1), **(session or {})}) as piriod:
+            yield server, piriod
             assert_idle(piriod)
-        while sandbox._runner.server.connections:  # noqa: ASYNC110 (one that was cut lives longer on the other side)
+        while server._runner.server.connections:  # noqa: ASYNC110 (one that was cut lives longer on the other side)
             await asyncio.sleep(0)
 
 
@@ -46,8 +46,8 @@ def under_way():
     return [task for task in asyncio.all_tasks() if task.get_coro().cr_code.co_filename.endswith(CRAWLING)]
 
 
-def expected(sandbox, ordering):
-    customers = sandbox.customers()
+def expected(server, ordering):
+    customers = server.customers()
     for term in reversed((ordering or "-created").split(",")):
         customers.sort(key=itemgetter(term.removeprefix("-")), reverse=term.startswith("-"))
     return ids_of(customers)
@@ -67,9 +67,9 @@ def raw_ids(page):
 @pytest.mark.parametrize("page_size", [20, 100])
 @pytest.mark.parametrize("ordering", ORDERINGS)
 async def test_all_customers_in_order_however_they_are_read(ordering, page_size):
-    async with serving() as (sandbox, piriod):
+    async with serving() as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=page_size)
-        ids = expected(sandbox, ordering)
+        ids = expected(server, ordering)
         assert [customer.id async for customer in listing] == ids
         assert ids_of(await listing.collect()) == ids
         assert [customer.id async for page in listing.pages() for customer in page.customers] == ids
@@ -86,47 +86,47 @@ async def test_pages_and_what_is_in_them(ordering):
 
 @pytest.mark.parametrize("page_size", [1, 7])
 async def test_small_pages_by_number(page_size):
-    async with serving(21) as (sandbox, piriod):
+    async with serving(21) as (server, piriod):
         listing = piriod.customers(ordering="name", page_size=page_size)
-        assert ids_of(await listing.collect()) == expected(sandbox, "name")
-        assert len(sandbox.requests) == 21 / page_size
+        assert ids_of(await listing.collect()) == expected(server, "name")
+        assert len(server.requests) == 21 / page_size
 
 
 @each_kind
 async def test_filters_and_where_they_are_sent(ordering):
-    async with serving() as (sandbox, piriod):
+    async with serving() as (server, piriod):
         listing = piriod.customers(country="CL", metadata={"plan": "gold"}, ordering=ordering, page_size=10)
         customers = await listing.collect()
         chosen = [
             customer["id"]
-            for customer in sandbox.customers()
+            for customer in server.customers()
             if customer["country"]["id"] == "CL" and customer["metadata"].get("plan") == "gold"
         ]
         assert ids_of(customers) == (chosen if ordering else chosen[::-1])
         assert len(chosen) > 20
-        sent = [(request.params["country"], request.params["metadata__plan"]) for request in sandbox.requests]
+        sent = [(request.params["country"], request.params["metadata__plan"]) for request in server.requests]
         assert set(sent) == {("CL", "gold")}
 
 
 @each_kind
 async def test_each_iteration_is_a_crawl_of_its_own(ordering):
-    async with serving(60) as (sandbox, piriod):
+    async with serving(60) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         assert len(await listing.collect()) == 60
-        sandbox.remove(sandbox.customers()[30]["id"])
-        sandbox.add()
-        assert ids_of(await listing.collect()) == expected(sandbox, ordering)
+        server.remove(server.customers()[30]["id"])
+        server.add()
+        assert ids_of(await listing.collect()) == expected(server, ordering)
 
 
 @each_kind
 async def test_iterations_side_by_side(ordering):
-    async with serving() as (sandbox, piriod):
+    async with serving() as (server, piriod):
         one = piriod.customers(ordering=ordering, page_size=20)
         two = piriod.customers(country="CL", ordering="-created", page_size=50)
         first, again, second = await asyncio.gather(one.collect(), one.collect(), two.collect())
-        assert ids_of(first) == ids_of(again) == expected(sandbox, ordering)
-        chile = {customer["id"] for customer in sandbox.customers() if customer["country"]["id"] == "CL"}
-        assert ids_of(second) == [id_ for id_ in expected(sandbox, "-created") if id_ in chile]
+        assert ids_of(first) == ids_of(again) == expected(server, ordering)
+        chile = {customer["id"] for customer in server.customers() if customer["country"]["id"] == "CL"}
+        assert ids_of(second) == [id_ for id_ in expected(server, "-created") if id_ in chile]
 
 
 # --- what it costs ---
@@ -134,13 +134,13 @@ async def test_iterations_side_by_side(ordering):
 
 @each_kind
 async def test_nothing_is_sent_before_it_is_read(ordering):
-    async with serving(10) as (sandbox, piriod):
+    async with serving(10) as (server, piriod):
         listing = piriod.customers(ordering=ordering)
         assert listing.progress == Progress()
         customers, pages = aiter(listing), listing.pages()
         async with listing:
             await settle()
-        assert piriod.stats.requests == len(sandbox.requests) == 0
+        assert piriod.stats.requests == len(server.requests) == 0
         assert listing.progress.requests == 0
         assert listing.checkpoint is None
         await customers.aclose()
@@ -150,30 +150,30 @@ async def test_nothing_is_sent_before_it_is_read(ordering):
 @each_kind
 @pytest.mark.parametrize("length", [0, 1, 100])
 async def test_one_page_is_one_request(length, ordering):
-    async with serving(length) as (sandbox, piriod):
+    async with serving(length) as (server, piriod):
         assert len(await piriod.customers(ordering=ordering).collect()) == length
-        assert len(sandbox.requests) == 1
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize(
     ("ordering", "most"), [(None, 25), ("name", 25), ("created", 1.06 * 25 + 3), ("-created", 1.06 * 25 + 3)]
 )
 async def test_requests_for_2_500(ordering, most):
-    async with serving(2_500) as (sandbox, piriod):
+    async with serving(2_500) as (server, piriod):
         listing = piriod.customers(ordering=ordering)
         assert len(await listing.collect()) == 2_500
-        assert 25 <= len(sandbox.requests) <= most
-        assert listing.progress.requests == piriod.stats.requests == len(sandbox.requests)
+        assert 25 <= len(server.requests) <= most
+        assert listing.progress.requests == piriod.stats.requests == len(server.requests)
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
 async def test_count_and_first_are_one_request_each(ordering):
-    async with serving() as (sandbox, piriod):
+    async with serving() as (server, piriod):
         listing = piriod.customers(ordering=ordering)
         assert await listing.count() == 500
-        assert len(sandbox.requests) == 1
-        assert (await listing.first()).id == expected(sandbox, ordering)[0]
-        assert len(sandbox.requests) == 2
+        assert len(server.requests) == 1
+        assert (await listing.first()).id == expected(server, ordering)[0]
+        assert len(server.requests) == 2
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
@@ -188,14 +188,14 @@ async def test_nobody(ordering):
 @pytest.mark.parametrize("ordering", ["created", "-created"])
 @pytest.mark.parametrize("taken", [1, 100, 499])
 async def test_first_after_a_checkpoint_is_one_request(taken, ordering):
-    async with serving() as (sandbox, piriod):
+    async with serving() as (server, piriod):
         listing = piriod.customers(ordering=ordering)
         await take(listing, taken)
-        before = len(sandbox.requests)
+        before = len(server.requests)
         rest = piriod.customers(ordering=ordering, after=listing.checkpoint)
-        assert (await rest.first()).id == expected(sandbox, ordering)[taken]
+        assert (await rest.first()).id == expected(server, ordering)[taken]
         await settle()
-        assert len(sandbox.requests) == piriod.stats.requests == before + 1
+        assert len(server.requests) == piriod.stats.requests == before + 1
 
 
 async def take(listing, taken):
@@ -210,18 +210,18 @@ async def take(listing, taken):
 
 @each_kind
 async def test_progress_while_iterating(ordering):
-    async with serving(200, session={"concurrency": 2}) as (sandbox, piriod):
+    async with serving(200, session={"concurrency": 2}) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         seen = []
         async for _ in listing:
             progress = listing.progress
             seen.append(progress.delivered)
             assert progress.total == 200
-            assert len(sandbox.requests) <= progress.requests <= len(sandbox.requests) + 2
+            assert len(server.requests) <= progress.requests <= len(server.requests) + 2
             assert progress.retries == 0
             assert progress.paused_until is None
         assert seen == list(range(1, 201))
-        assert listing.progress.requests == len(sandbox.requests)
+        assert listing.progress.requests == len(server.requests)
 
 
 @each_kind
@@ -239,12 +239,12 @@ async def test_progress_counts_retries():
     async def sleep(_):
         await asyncio.sleep(0)
 
-    async with serving(session={"retry": RetryPolicy(sleep=sleep)}) as (sandbox, piriod):
-        sandbox.fail(status=503, times=3)
+    async with serving(session={"retry": RetryPolicy(sleep=sleep)}) as (server, piriod):
+        server.fail(status=503, times=3)
         listing = piriod.customers()
         await listing.collect()
         assert listing.progress.retries == 3
-        assert listing.progress.requests == len(sandbox.requests)
+        assert listing.progress.requests == len(server.requests)
 
 
 async def test_progress_is_of_the_iteration_started_last():
@@ -283,7 +283,7 @@ async def test_questions_in_the_loop_leave_progress_and_checkpoint_alone(way):
 @each_kind
 async def test_a_consumer_that_stops_reading_stops_the_requests(ordering):
     concurrency = 2
-    async with serving({"acc_1": 2_000, "acc_2": 1}, session={"concurrency": concurrency}) as (sandbox, piriod):
+    async with serving({"acc_1": 2_000, "acc_2": 1}, session={"concurrency": concurrency}) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
 
         async def rest():
@@ -291,7 +291,7 @@ async def test_a_consumer_that_stops_reading_stops_the_requests(ordering):
             counts = []
             while len(set(counts[-8:])) != 1 or len(counts) < 8:
                 await piriod.customers(workspace="acc_2").count()
-                counts.append(sum(request.workspace == "acc_1" for request in sandbox.requests))
+                counts.append(sum(request.workspace == "acc_1" for request in server.requests))
             return counts[-1]
 
         async with listing:
@@ -407,7 +407,7 @@ WAYS = [
 @each_kind
 @pytest.mark.parametrize("leave", WAYS)
 async def test_leaving_leaves_nothing_behind(leave, ordering, taken):
-    async with serving(1_000, latency=(0, 0.005), session={"concurrency": 2}) as (sandbox, piriod):
+    async with serving(1_000, latency=(0, 0.005), session={"concurrency": 2}) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         begun = []
         await leave(listing, taken, lambda: begun.extend(under_way()))
@@ -416,12 +416,12 @@ async def test_leaving_leaves_nothing_behind(leave, ordering, taken):
         sent = piriod.stats.requests
         await settle()
         assert piriod.stats.requests == sent < 50
-        assert ids_of(await listing.collect()) == expected(sandbox, ordering)
+        assert ids_of(await listing.collect()) == expected(server, ordering)
 
 
 @each_kind
 async def test_cancelled_while_it_waits_for_a_page(ordering):
-    async with serving(latency=0.02) as (sandbox, piriod):
+    async with serving(latency=0.02) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         for turns in range(0, 120, 8):
             reading = asyncio.create_task(listing.collect())
@@ -431,19 +431,19 @@ async def test_cancelled_while_it_waits_for_a_page(ordering):
             with pytest.raises(asyncio.CancelledError):
                 await reading
             assert_idle(piriod)
-        sandbox._latency = 0.0, 0.0
-        assert ids_of(await listing.collect()) == expected(sandbox, ordering)
+        server._latency = 0.0, 0.0
+        assert ids_of(await listing.collect()) == expected(server, ordering)
 
 
 @each_kind
 async def test_an_error_of_the_server_leaves_nothing_behind(ordering):
-    async with serving(latency=(0, 0.005)) as (sandbox, piriod):
+    async with serving(latency=(0, 0.005)) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
-        sandbox.fail(status=418, page=5)
+        server.fail(status=418, page=5)
         with pytest.raises(piriod_async.UnexpectedStatusError):
             await listing.collect()
         assert_idle(piriod)
-        assert ids_of(await listing.collect()) == expected(sandbox, ordering)
+        assert ids_of(await listing.collect()) == expected(server, ordering)
 
 
 @each_kind
@@ -458,7 +458,7 @@ async def test_a_break_without_async_with_ends_it_soon(ordering):
 
 async def test_async_with_ends_what_this_task_began_and_no_more():
     """A listing may be shared: one that leaves it does not cut off another."""
-    async with serving() as (sandbox, piriod):
+    async with serving() as (server, piriod):
         listing = piriod.customers(page_size=20)
         left, ids = asyncio.Event(), []
 
@@ -473,7 +473,7 @@ async def test_async_with_ends_what_this_task_began_and_no_more():
         assert ids
         left.set()
         await reading
-        assert ids == expected(sandbox, "created")
+        assert ids == expected(server, "created")
 
 
 async def test_async_with_keeps_nothing_that_has_ended():
@@ -501,20 +501,20 @@ async def read_pages(listing):
     return delivered, answered, None
 
 
-def shrink(sandbox):
-    for customer in sandbox.customers()[100:]:
-        sandbox.remove(customer["id"])
+def shrink(server):
+    for customer in server.customers()[100:]:
+        server.remove(customer["id"])
 
 
-def empty(sandbox):
-    for customer in sandbox.customers():
-        sandbox.remove(customer["id"])
+def empty(server):
+    for customer in server.customers():
+        server.remove(customer["id"])
 
 
-def swap(sandbox):
+def swap(server):
     """One goes, one comes: the count stays, and the customers between them slide by one."""
-    sandbox.remove(sandbox.customers()[0]["id"])
-    sandbox.add(name="A")
+    server.remove(server.customers()[0]["id"])
+    server.add(name="A")
 
 
 @pytest.mark.parametrize(
@@ -522,20 +522,20 @@ def swap(sandbox):
 )
 @pytest.mark.parametrize("ordering", [None, "name"])
 async def test_by_number_all_is_delivered_and_then_it_fails(ordering, move):
-    async with serving(session={"concurrency": 1}) as (sandbox, piriod):
+    async with serving(session={"concurrency": 1}) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         moved = False
-        answer = sandbox._answer
+        answer = server._respond
 
         def answer_and_move(*request):
             nonlocal moved
             response = answer(*request)
             if not moved:
                 moved = True
-                move(sandbox)
+                move(server)
             return response
 
-        sandbox._answer = answer_and_move
+        server._respond = answer_and_move
         delivered, answered, error = await read_pages(listing)
         assert moved
         assert len(delivered) == len(set(delivered)) >= 20
@@ -555,24 +555,24 @@ IGNORED = [
 
 @pytest.mark.parametrize(("ignores", "ordering", "message", "at_least"), IGNORED)
 async def test_a_server_that_does_not_do_as_it_is_asked(ignores, ordering, message, at_least):
-    async with serving(ignores=ignores) as (sandbox, piriod):
+    async with serving(ignored_params=ignores) as (server, piriod):
         delivered, _, error = await read_pages(piriod.customers(ordering=ordering, page_size=20))
         assert message in str(error)
         assert "ordering=None" in str(error)
-        assert delivered == expected(sandbox, ordering)[: len(delivered)]
+        assert delivered == expected(server, ordering)[: len(delivered)]
         assert len(delivered) >= at_least
         assert_idle(piriod)
         assert len(await piriod.customers(ordering=None).collect()) == 500
 
 
 async def test_one_page_is_put_in_order():
-    async with serving(50, ignores={"ordering"}) as (sandbox, piriod):
-        assert ids_of(await piriod.customers().collect()) == expected(sandbox, "created")
+    async with serving(50, ignored_params={"ordering"}) as (server, piriod):
+        assert ids_of(await piriod.customers().collect()) == expected(server, "created")
 
 
 async def test_one_page_of_customers_without_created_has_no_checkpoint():
-    async with serving(0) as (sandbox, piriod):
-        sandbox.add(created=OMITTED)
+    async with serving(0) as (server, piriod):
+        server.add(created=OMITTED)
         listing = piriod.customers()
         async for customer in listing:
             assert customer.created is None
@@ -581,12 +581,12 @@ async def test_one_page_of_customers_without_created_has_no_checkpoint():
 
 @each_kind
 async def test_a_wrong_base_url(ordering):
-    async with serving() as (sandbox, _), sandbox.session(base_url=f"{sandbox.url}/v2") as piriod:
+    async with serving() as (server, _), server.session(base_url=f"{server.url}/v2") as piriod:
         for read in ("collect", "first", "count"):
             with pytest.raises(NotFoundError):
                 await getattr(piriod.customers(ordering=ordering), read)()
         assert_idle(piriod)
-        assert len(sandbox.requests) == 3
+        assert len(server.requests) == 3
 
 
 # --- filters that the server ignores ---
@@ -602,7 +602,7 @@ FILTERS = [
 @each_kind
 @pytest.mark.parametrize(("name", "filters"), FILTERS)
 async def test_an_ignored_filter_is_an_error(name, filters, ordering):
-    async with serving(300, ignores={name}) as (_, piriod):
+    async with serving(300, ignored_params={name}) as (_, piriod):
         listing = piriod.customers(**filters, ordering=ordering)
         for read in ("collect", "first"):
             with pytest.raises(FilterIgnoredError, match=rf"ignore the filter {name}: .*check_filters=False"):
@@ -615,13 +615,13 @@ async def test_an_ignored_filter_is_an_error(name, filters, ordering):
 
 @each_kind
 async def test_a_filter_ignored_later_on_delivers_none_that_it_excludes(ordering):
-    async with serving(500) as (sandbox, piriod):
+    async with serving(500) as (server, piriod):
         countries = set()
 
         async def read():
             async for customer in piriod.customers(country="CL", ordering=ordering, page_size=20):
                 countries.add(customer.country.id)
-                sandbox._ignores = {"country"}
+                server._ignored_params = {"country"}
 
         with pytest.raises(FilterIgnoredError):
             await read()
@@ -629,12 +629,12 @@ async def test_a_filter_ignored_later_on_delivers_none_that_it_excludes(ordering
 
 
 async def test_async_with_inside_async_with():
-    async with MockServer(3_000) as sandbox, sandbox.session() as piriod, piriod.customers() as listing:
+    async with MockServer(3_000) as server, server.session() as piriod, piriod.customers() as listing:
         iteration = aiter(listing)
         await anext(iteration)
         async with listing:
             pass
-        assert (await anext(iteration)).id == sandbox.customers()[1]["id"]
+        assert (await anext(iteration)).id == server.customers()[1]["id"]
 
 
 @pytest.mark.parametrize("ordering", ["created", "name"])
@@ -649,19 +649,19 @@ async def test_a_customer_that_comes_twice_in_one_response_is_delivered_once(ord
             return evolve(answer, body=json.dumps(page).encode())
 
     came = []
-    async with Joined(20) as sandbox, sandbox.session() as piriod:
+    async with Joined(20) as server, server.session() as piriod:
         async for page in piriod.customers(ordering=ordering).pages():
             came += ids_of(page.customers)
-        assert sorted(came) == sorted(ids_of(sandbox.customers()))
+        assert sorted(came) == sorted(ids_of(server.customers()))
 
 
 @pytest.mark.parametrize("read", ["count", "first", "collect"])
 async def test_an_error_says_whose_customers_were_read(read):
-    async with MockServer(3) as sandbox, sandbox.session() as piriod:
-        sandbox.update(sandbox.customers()[0]["id"], name=None)
-        with pytest.raises(DecodeError, match=r"\(workspace acc_sandbox\)") as caught:
+    async with MockServer(3) as server, server.session() as piriod:
+        server.update(server.customers()[0]["id"], name=None)
+        with pytest.raises(DecodeError, match=r"\(workspace acc_mock\)") as caught:
             await getattr(piriod.customers(), read)()
-        assert caught.value.workspace == "acc_sandbox"
+        assert caught.value.workspace == "acc_mock"
 
 
 async def drain(customers):
@@ -669,16 +669,16 @@ async def drain(customers):
 
 
 async def test_what_another_task_reads_is_that_tasks_to_end():
-    async with MockServer(300, latency=0.001) as sandbox, sandbox.session() as piriod:
+    async with MockServer(300, latency=0.001) as server, server.session() as piriod:
         async with piriod.customers() as listing:
             reading = asyncio.create_task(drain(aiter(listing)))
-            while not sandbox.requests:  # noqa: ASYNC110
+            while not server.requests:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert len(await reading) == 300
 
 
 async def test_left_in_another_task_than_it_was_entered_in():
-    async with MockServer(3_000, latency=0.001) as sandbox, sandbox.session() as piriod:
+    async with MockServer(3_000, latency=0.001) as server, server.session() as piriod:
         listing = piriod.customers()
         await listing.__aenter__()
         customers = aiter(listing)

@@ -64,7 +64,7 @@ def test_a_token_in_the_open_would_be_found():
 @asynccontextmanager
 async def session_at(base_url, **options):
     policy = RetryPolicy(attempts=2, initial=0)
-    async with PiriodSession(TOKEN, "acc_sandbox", **{"base_url": base_url, "retry": policy, **options}) as piriod:
+    async with PiriodSession(TOKEN, "acc_mock", **{"base_url": base_url, "retry": policy, **options}) as piriod:
         yield piriod
 
 
@@ -123,11 +123,11 @@ async def stalled():
 
 
 async def unordered():
-    await answered(None, sandbox={"ignores": {"ordering"}})
+    await answered(None, sandbox={"ignored_params": {"ordering"}})
 
 
 async def unfiltered():
-    async with sandbox_with(sandbox={"ignores": {"country"}}) as piriod:
+    async with sandbox_with(sandbox={"ignored_params": {"country"}}) as piriod:
         await piriod.customers(country="PE").collect()
 
 
@@ -376,11 +376,11 @@ WORDS = ("Peñaflor", "Pe%C3%B1aflor", "penaflor", "76.086.428", "dorado", "plan
 )
 async def test_the_log_tells_what_happened_but_not_what_is_sought(clock, caplog, fault):
     caplog.set_level(logging.DEBUG)
-    async with MockServer(3) as sandbox, sandbox.session(retry=clock.policy(attempts=3)) as piriod:
-        sandbox.fail(**fault, times=None)
+    async with MockServer(3) as server, server.session(retry=clock.policy(attempts=3)) as piriod:
+        server.fail(**fault, times=None)
         with pytest.raises(PiriodError) as caught:
             await piriod.customers(**SOUGHT).collect()
-        sandbox.heal()
+        server.clear_faults()
         assert await piriod.customers(**SOUGHT).collect() == []
     ours = [record for record in caplog.records if record.name == "piriod_async"]
     assert len([record for record in ours if record.levelno == logging.INFO]) == caught.value.attempts - 1

@@ -231,16 +231,16 @@ def test_an_environment_that_cannot_work(environment, variables, message):
 
 @pytest.mark.parametrize("test_mode", [False, True])
 async def test_headers(test_mode):
-    async with Listening(3) as sandbox, sandbox.session(test_mode=test_mode) as piriod:
+    async with Listening(3) as server, server.session(test_mode=test_mode) as piriod:
         assert len(await piriod.customers().collect()) == (25 if test_mode else 3)
-    (headers,) = sandbox.headers
+    (headers,) = server.headers
     assert dict(headers) == {
         "Host": sandbox_host(piriod),
         "Accept": "application/json",
         "User-Agent": f"piriod-async/{version('piriod-async')} aiohttp/{aiohttp.__version__}",
-        "Authorization": "Token sandbox-token",
+        "Authorization": "Token mock-token",
         "x-piriod-test-mode": str(test_mode).lower(),
-        "x-simple-workspace": "acc_sandbox",
+        "x-simple-workspace": "acc_mock",
         "Accept-Encoding": headers["Accept-Encoding"],
     }
 
@@ -250,35 +250,35 @@ def sandbox_host(piriod):
 
 
 async def test_a_workspace_for_one_listing():
-    async with MockServer({"acc_a": 3, "acc_b": 5}) as sandbox, sandbox.session() as piriod:
+    async with MockServer({"acc_a": 3, "acc_b": 5}) as server, server.session() as piriod:
         assert await piriod.customers().count() == 3
         assert await piriod.customers(workspace="acc_b").count() == 5
         assert await piriod.customers().count() == 3
-    assert [request.workspace for request in sandbox.requests] == ["acc_a", "acc_b", "acc_a"]
+    assert [request.workspace for request in server.requests] == ["acc_a", "acc_b", "acc_a"]
 
 
 async def test_cookies_are_not_kept():
-    async with Listening(3) as sandbox, sandbox.session(retry=RetryPolicy(initial=0)) as piriod:
-        sandbox.fail(status=500, headers={"Set-Cookie": "sid=1; Path=/"})
+    async with Listening(3) as server, server.session(retry=RetryPolicy(initial=0)) as piriod:
+        server.fail(status=500, headers={"Set-Cookie": "sid=1; Path=/"})
         await piriod.customers().collect()
-    assert len(sandbox.headers) == 2
-    assert not [headers for headers in sandbox.headers if "Cookie" in headers]
+    assert len(server.headers) == 2
+    assert not [headers for headers in server.headers if "Cookie" in headers]
 
 
 async def test_nothing_is_sent_before_it_is_asked_for():
-    async with Listening(3) as sandbox:
-        async with sandbox.session() as piriod:
+    async with Listening(3) as server:
+        async with server.session() as piriod:
             listing = piriod.customers()
             aiter(listing)
             listing.pages()
             assert (piriod.stats.requests, listing.progress.requests, listing.checkpoint) == (0, 0, None)
             assert piriod._transport._binding is None
-        assert sandbox._runner.server.requests_count == 0
+        assert server._runner.server.requests_count == 0
 
 
 async def test_stats():
-    async with MockServer(250) as sandbox, sandbox.session(retry=RetryPolicy(initial=0)) as piriod:
-        sandbox.fail(status=500, page=2, times=2)
+    async with MockServer(250) as server, server.session(retry=RetryPolicy(initial=0)) as piriod:
+        server.fail(status=500, page=2, times=2)
         pages = [page async for page in piriod.customers(ordering=None).pages()]
         stats = piriod.stats
         assert (stats.requests, stats.retries, stats.in_flight, stats.paused_until) == (5, 2, 0, None)
@@ -329,7 +329,7 @@ async def test_the_timeout_covers_headers_and_body(parts):
 
 
 async def test_waiting_in_line_is_no_part_of_the_timeout():
-    async with MockServer(3, latency=0.05) as sandbox, sandbox.session(concurrency=1, timeout=0.4) as piriod:
+    async with MockServer(3, latency=0.05) as server, server.session(concurrency=1, timeout=0.4) as piriod:
         assert await asyncio.gather(*(piriod.customers().count() for _ in range(12))) == [3] * 12
         assert piriod.stats.retries == 0
 
@@ -347,30 +347,28 @@ async def test_a_borrowed_session_is_used_as_it_is_and_left_open():
     trace.on_request_start.append(on_request_start)
     headers = {"User-Agent": "crm/1.0", "X-Team": "billing", "Authorization": "Basic bWU6bWU=", "Accept": "text/html"}
     async with (
-        Listening(3) as sandbox,
+        Listening(3) as server,
         aiohttp.ClientSession(headers=headers, trace_configs=[trace], raise_for_status=True) as client,
     ):
-        async with sandbox.session(client_session=client) as piriod:
+        async with server.session(client_session=client) as piriod:
             assert len(await piriod.customers().collect()) == 3
         assert not client.closed
-        async with sandbox.session(client_session=client) as another:
+        async with server.session(client_session=client) as another:
             assert len(await another.customers().collect()) == 3
-        async with client.get(
-            sandbox.url + "/customers/", headers={"Authorization": "Token x"}, raise_for_status=False
-        ):
+        async with client.get(server.url + "/customers/", headers={"Authorization": "Token x"}, raise_for_status=False):
             pass
-    sent = sandbox.headers[0]
+    sent = server.headers[0]
     assert started == ["/customers/"] * 3
     assert (sent["User-Agent"], sent["X-Team"], sent["Accept"]) == ("crm/1.0", "billing", "text/html")
-    assert sent.getall("Authorization") == ["Token sandbox-token"]
+    assert sent.getall("Authorization") == ["Token mock-token"]
 
 
 async def test_a_borrowed_session_that_raises_for_status():
-    async with MockServer(3) as sandbox, aiohttp.ClientSession(raise_for_status=True) as client:
-        piriod = sandbox.session(client_session=client, retry=RetryPolicy(initial=0))
-        sandbox.fail(status=500)
+    async with MockServer(3) as server, aiohttp.ClientSession(raise_for_status=True) as client:
+        piriod = server.session(client_session=client, retry=RetryPolicy(initial=0))
+        server.fail(status=500)
         assert await piriod.customers().count() == 3
-        sandbox.fail(status=404, body=b'{"detail": "No."}')
+        server.fail(status=404, body=b'{"detail": "No."}')
         with pytest.raises(NotFoundError, match="404 Not Found: No"):
             await piriod.customers().count()
 
@@ -399,9 +397,9 @@ async def test_a_borrowed_session_with_another_password(environment, tmp_path, s
     netrc(environment, tmp_path)
     options = {"auth": aiohttp.BasicAuth("me", "hunter2")} if source == "auth" else {"trust_env": True}
     async with (
-        MockServer(3) as sandbox,
+        MockServer(3) as server,
         aiohttp.ClientSession(**options) as client,
-        sandbox.session(client_session=client) as piriod,
+        server.session(client_session=client) as piriod,
     ):
         with pytest.raises(
             ConfigurationError, match="client_session has an auth= of its own, or finds one in a netrc"
@@ -409,13 +407,13 @@ async def test_a_borrowed_session_with_another_password(environment, tmp_path, s
             await piriod.customers().collect()
         assert caught.value.attempts == 1
         assert "hunter2" not in str(caught.value)
-        assert sandbox.requests == []
+        assert server.requests == []
 
 
 async def test_a_borrowed_session_that_is_closed():
-    async with MockServer(3) as sandbox:
+    async with MockServer(3) as server:
         client = aiohttp.ClientSession()
-        piriod = sandbox.session(client_session=client)
+        piriod = server.session(client_session=client)
         assert await piriod.customers().count() == 3
         await client.close()
         with pytest.raises(ConfigurationError, match="client_session is closed: keep it open"):
@@ -425,14 +423,14 @@ async def test_a_borrowed_session_that_is_closed():
 @pytest.mark.parametrize("ordering", [None, "created"])
 @pytest.mark.parametrize("under_way", [False, True])
 async def test_a_borrowed_session_closed_in_mid_crawl(clock, under_way, ordering):
-    async with MockServer(1_000) as sandbox:
+    async with MockServer(1_000) as server:
         client = aiohttp.ClientSession()
-        piriod = sandbox.session(client_session=client, retry=clock.policy())
-        sandbox.fail(stall=True, page=3, times=None)
+        piriod = server.session(client_session=client, retry=clock.policy())
+        server.fail(stall=True, page=3, times=None)
         customers = aiter(piriod.customers(ordering=ordering))
         await anext(customers)
         rest = asyncio.create_task(drain(customers))
-        while under_way and all(request.page != 3 for request in sandbox.requests):  # noqa: ASYNC110
+        while under_way and all(request.page != 3 for request in server.requests):  # noqa: ASYNC110
             await asyncio.sleep(0)
         await client.close()
         with pytest.raises((APIConnectionError, ConfigurationError), match=r"client_session (is|was) closed") as caught:
@@ -480,10 +478,10 @@ async def test_our_own_session_passes_the_proxy(environment):
 )
 async def test_what_stays_on_this_machine_passes_no_proxy(environment, variables):
     """It goes in clear, and so would the token."""
-    async with proxy_server() as (proxy, asked), MockServer(3) as sandbox:
+    async with proxy_server() as (proxy, asked), MockServer(3) as server:
         for name, value in variables.items():
             environment.setenv(name, value.format(f"http://{proxy}"))
-        async with sandbox.session() as piriod:
+        async with server.session() as piriod:
             assert await piriod.customers().count() == 3
         assert asked == []
 
@@ -511,16 +509,16 @@ async def test_no_proxy(environment):
 
 async def test_our_own_session_knows_no_netrc(environment, tmp_path):
     netrc(environment, tmp_path)
-    async with Listening(3) as sandbox, sandbox.session() as piriod:
+    async with Listening(3) as server, server.session() as piriod:
         assert await piriod.customers().count() == 3
-    assert sandbox.headers[0]["Authorization"] == "Token sandbox-token"
+    assert server.headers[0]["Authorization"] == "Token mock-token"
 
 
 # --- closed ---
 
 
 async def test_closed_twice_and_not_used_again():
-    async with MockServer(3) as sandbox, sandbox.session() as piriod:
+    async with MockServer(3) as server, server.session() as piriod:
         listing = piriod.customers()
         assert await listing.count() == 3
         await piriod.close()
@@ -529,7 +527,7 @@ async def test_closed_twice_and_not_used_again():
             with pytest.raises(APIConnectionError, match="the session is closed") as caught:
                 await use()
             assert not caught.value.retryable
-    assert len(sandbox.requests) == 1
+    assert len(server.requests) == 1
 
 
 async def test_closed_before_it_was_used():
@@ -541,9 +539,9 @@ async def test_closed_before_it_was_used():
 
 
 async def test_async_with_closes_on_errors_too():
-    async with MockServer(3) as sandbox:
+    async with MockServer(3) as server:
         with pytest.raises(ZeroDivisionError):
-            async with sandbox.session() as piriod:
+            async with server.session() as piriod:
                 assert await piriod.customers().count() / 0
         with pytest.raises(APIConnectionError, match="the session is closed"):
             await piriod.customers().count()
@@ -551,8 +549,8 @@ async def test_async_with_closes_on_errors_too():
 
 @pytest.mark.parametrize("turns", range(8))
 async def test_closed_by_two_at_once(turns):
-    async with MockServer(3, latency=10) as sandbox:
-        piriod = sandbox.session()
+    async with MockServer(3, latency=10) as server:
+        piriod = server.session()
         task = asyncio.create_task(piriod.customers().collect())
         while not piriod.stats.requests:  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -567,8 +565,8 @@ async def test_closed_by_two_at_once(turns):
 
 @pytest.mark.parametrize("ordering", [None, "created", "-created"])
 async def test_closed_in_mid_crawl(ordering):
-    async with MockServer(1_000) as sandbox:
-        piriod = sandbox.session()
+    async with MockServer(1_000) as server:
+        piriod = server.session()
         customers = aiter(piriod.customers(ordering=ordering))
         ids = [(await anext(customers)).id for _ in range(150)]
         await piriod.close()
@@ -578,7 +576,7 @@ async def test_closed_in_mid_crawl(ordering):
         assert piriod._transport._binding.client.closed
         assert piriod.stats.in_flight == 0
         async with asyncio.timeout(5):
-            while sandbox._runner.server.connections:  # noqa: ASYNC110
+            while server._runner.server.connections:  # noqa: ASYNC110
                 await asyncio.sleep(0)
 
 
@@ -597,12 +595,12 @@ async def never(_):
 @pytest.mark.parametrize("borrowed", [False, True])
 async def test_closed_while_it_waits_for(where, faults, borrowed):
     """Three crawls, one of them under way, two in the line: each ends with our own error."""
-    async with MockServer(3) as sandbox, aiohttp.ClientSession() as client:
+    async with MockServer(3) as server, aiohttp.ClientSession() as client:
         retry = RetryPolicy(initial=10, sleep=never)
-        piriod = sandbox.session(concurrency=1, retry=retry, client_session=client if borrowed else None)
-        sandbox.fail(**faults, times=None)
+        piriod = server.session(concurrency=1, retry=retry, client_session=client if borrowed else None)
+        server.fail(**faults, times=None)
         tasks = [asyncio.create_task(piriod.customers().collect()) for _ in range(3)]
-        while not sandbox.requests:  # noqa: ASYNC110
+        while not server.requests:  # noqa: ASYNC110
             await asyncio.sleep(0)
         for _ in range(50):
             await asyncio.sleep(0)
@@ -611,12 +609,12 @@ async def test_closed_while_it_waits_for(where, faults, borrowed):
         assert (piriod.stats.in_flight, piriod._transport._under_way) == (0, {})
         errors = await asyncio.gather(*tasks, return_exceptions=True)
         assert [(type(error), str(error)) for error in errors] == [
-            (APIConnectionError, "the session was closed while a request was under way (workspace acc_sandbox)")
+            (APIConnectionError, "the session was closed while a request was under way (workspace acc_mock)")
         ] * 3
 
 
 async def test_a_cancelled_crawl_leaves_the_session_fit_for_use():
-    async with MockServer(300, latency=10) as sandbox, sandbox.session() as piriod:
+    async with MockServer(300, latency=10) as server, server.session() as piriod:
         task = asyncio.create_task(piriod.customers().collect())
         while not piriod.stats.in_flight:  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -624,15 +622,15 @@ async def test_a_cancelled_crawl_leaves_the_session_fit_for_use():
         with pytest.raises(asyncio.CancelledError):
             await task
         assert (piriod.stats.in_flight, piriod._transport._under_way) == (0, {})
-        sandbox._latency = 0, 0
+        server._latency = 0, 0
         assert len(await piriod.customers().collect()) == 300
 
 
 @pytest.mark.parametrize("many", [False, True])
 async def test_a_deadline_in_the_very_turn_of_an_attempts_timeout(many):
     """aiohttp's own timeout would take the caller's cancellation for itself, and the request would be tried again."""
-    async with MockServer(300, latency=60) as sandbox, sandbox.session(timeout=0.1) as piriod:
-        listing = piriod.across(["acc_sandbox"]) if many else piriod.customers()
+    async with MockServer(300, latency=60) as server, server.session(timeout=0.1) as piriod:
+        listing = piriod.across(["acc_mock"]) if many else piriod.customers()
         asyncio.get_running_loop().call_later(0.09, time.sleep, 0.05)  # when it is over, both are due
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
@@ -654,7 +652,7 @@ async def read(piriod, **options):
 
 
 def test_one_session_on_one_loop_after_another():
-    piriod = PiriodSession("sandbox-token", "acc_sandbox", base_url=f"http://127.0.0.1:{free_port()}")
+    piriod = PiriodSession("mock-token", "acc_mock", base_url=f"http://127.0.0.1:{free_port()}")
     clients = []
     for _ in range(3):
         assert asyncio.run(read(piriod)) == 250
@@ -665,7 +663,7 @@ def test_one_session_on_one_loop_after_another():
 
 
 def test_a_crawl_that_a_loop_left_unfinished_does_not_harm_the_next():
-    piriod = PiriodSession("sandbox-token", "acc_sandbox", base_url=f"http://127.0.0.1:{free_port()}", concurrency=2)
+    piriod = PiriodSession("mock-token", "acc_mock", base_url=f"http://127.0.0.1:{free_port()}", concurrency=2)
 
     async def leave():
         async with MockServer(250, port=piriod._transport.url.port, latency=0.01):
@@ -679,7 +677,7 @@ def test_a_crawl_that_a_loop_left_unfinished_does_not_harm_the_next():
 
 
 def test_two_loops_at_once_are_refused():
-    piriod = PiriodSession("sandbox-token", "acc_sandbox", base_url=f"http://127.0.0.1:{free_port()}")
+    piriod = PiriodSession("mock-token", "acc_mock", base_url=f"http://127.0.0.1:{free_port()}")
 
     async def use():
         assert await read(piriod) == 250
@@ -692,7 +690,7 @@ def test_two_loops_at_once_are_refused():
 
 def test_a_loop_that_is_closed_by_hand_is_forgotten():
     for _ in range(3):
-        piriod = PiriodSession("sandbox-token", "acc_sandbox", base_url=f"http://127.0.0.1:{free_port()}")
+        piriod = PiriodSession("mock-token", "acc_mock", base_url=f"http://127.0.0.1:{free_port()}")
         loop = asyncio.new_event_loop()
         assert loop.run_until_complete(read(piriod)) == 250
         loop.run_until_complete(piriod.close())
@@ -719,7 +717,7 @@ def test_a_borrowed_session_used_on_its_loop_and_on_another():
     async def make():
         client = aiohttp.ClientSession()
         piriod = PiriodSession(
-            "sandbox-token", "acc_sandbox", base_url=f"http://127.0.0.1:{free_port()}", client_session=client
+            "mock-token", "acc_mock", base_url=f"http://127.0.0.1:{free_port()}", client_session=client
         )
         assert await read(piriod) == 250
         return client, piriod
@@ -736,7 +734,7 @@ def test_a_borrowed_session_used_on_its_loop_and_on_another():
 
 def test_a_session_that_nobody_closed_makes_no_noise(caplog):
     async def use():
-        piriod = PiriodSession("sandbox-token", "acc_sandbox", base_url=f"http://127.0.0.1:{free_port()}")
+        piriod = PiriodSession("mock-token", "acc_mock", base_url=f"http://127.0.0.1:{free_port()}")
         await read(piriod)
         return piriod._transport._binding.client
 
@@ -747,10 +745,10 @@ def test_a_session_that_nobody_closed_makes_no_noise(caplog):
     assert not caplog.records
 
 
-async def run(script, sandbox, *options):
+async def run(script, server, *options):
     """Run a script in a process of its own, and return what it says on standard error."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, *options, "-c", script, sandbox.url, stderr=asyncio.subprocess.PIPE
+        sys.executable, *options, "-c", script, server.url, stderr=asyncio.subprocess.PIPE
     )
     _, said = await process.communicate()
     assert process.returncode == 0, said.decode()
@@ -762,7 +760,7 @@ import asyncio, gc, sys
 from piriod_async import PiriodSession
 
 async def use():
-    piriod = PiriodSession("sandbox-token", "acc_sandbox", base_url=sys.argv[1])
+    piriod = PiriodSession("mock-token", "acc_mock", base_url=sys.argv[1])
     await piriod.customers().count()
     del piriod
     gc.collect()
@@ -772,8 +770,8 @@ asyncio.run(use())
 
 
 async def test_of_a_session_that_was_dropped_unclosed_aiohttp_warns():
-    async with MockServer(3) as sandbox:
-        said = await run(DROPPED, sandbox, "-W", "always")
+    async with MockServer(3) as server:
+        said = await run(DROPPED, server, "-W", "always")
     assert "ResourceWarning: Unclosed client session <aiohttp" in said
     assert "piriod" not in said
 
@@ -782,7 +780,7 @@ FORKED = """
 import asyncio, os, sys
 from piriod_async import PiriodSession
 
-piriod = PiriodSession("sandbox-token", "acc_sandbox", base_url=sys.argv[1])
+piriod = PiriodSession("mock-token", "acc_mock", base_url=sys.argv[1])
 
 async def read():
     return len(await piriod.customers().collect())
@@ -797,9 +795,9 @@ asyncio.run(piriod.close())
 
 
 async def test_a_session_made_before_a_fork_serves_both():
-    async with MockServer(250) as sandbox:
-        assert await run(FORKED, sandbox, "-W", "error") == ""
-        assert len(sandbox.requests) == 3 * 4
+    async with MockServer(250) as server:
+        assert await run(FORKED, server, "-W", "error") == ""
+        assert len(server.requests) == 3 * 4
 
 
 @pytest.mark.parametrize(
@@ -815,9 +813,9 @@ async def test_no_more_under_way_than_a_borrowed_session_has_connections(pool, r
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(note)
     async with (
-        MockServer(3_000, latency=0.005) as sandbox,
+        MockServer(3_000, latency=0.005) as server,
         aiohttp.ClientSession(connector=aiohttp.TCPConnector(**pool), trace_configs=[trace]) as client,
-        sandbox.session(client_session=client) as piriod,
+        server.session(client_session=client) as piriod,
     ):
         await piriod.customers().collect()
     assert max(under_way) == room

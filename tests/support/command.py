@@ -23,7 +23,7 @@ def run(*arguments, **env):
 
 
 async def beside(*arguments, **env):
-    """Run it beside a sandbox of this loop."""
+    """Run it beside a mock server of this loop."""
     return await asyncio.to_thread(run, *arguments, **env)
 
 
@@ -32,11 +32,11 @@ async def started(*arguments, env, **options):
     return await asyncio.create_subprocess_exec(*COMMAND, *map(str, arguments), env=BARE | env, **pipes)
 
 
-def env_of(sandbox, **more):
+def env_of(server, **more):
     return {
-        "PIRIOD_TOKEN": sandbox.token,
-        "PIRIOD_WORKSPACE": sandbox.workspace,
-        "PIRIOD_BASE_URL": sandbox.url,
+        "PIRIOD_TOKEN": server.token,
+        "PIRIOD_WORKSPACE": server.workspace,
+        "PIRIOD_BASE_URL": server.url,
         **more,
     }
 
@@ -65,7 +65,7 @@ class Here:
         return subprocess.CompletedProcess(arguments, code, out, error)
 
     async def beside(self, *arguments, **env):
-        """Run it beside a sandbox of this loop."""
+        """Run it beside a mock server of this loop."""
         return await asyncio.to_thread(self, *arguments, **env)
 
 

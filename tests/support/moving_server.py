@@ -1,7 +1,10 @@
-"""Servers that move while they are read, or die; crawls of them, ours and a plain one; and what those got wrong."""
+"""Servers whose list moves while it is read, or that crash, and crawls of them.
+
+A mock server mutates between and within requests; the Django REST Framework server (`tests/contract/reference`) is
+written to by a thread; `CrashingServer` goes down.
+"""
 
 import asyncio
-import math
 import random
 import threading
 from collections import Counter
@@ -14,19 +17,20 @@ from aiohttp import ClientSession
 from attrs import define, field, frozen
 
 from piriod_async import APIConnectionError, Checkpoint, PiriodSession, RetryPolicy
-from piriod_async.testing.mock_server import MockServer, Mutations
+from piriod_async.testing import MockServer, Mutations
+from tests.support.plain_crawl import plain_crawl
 
-CHILE_AND_PERU = ("CL", "PE")
 HEAVY = Mutations(rate=8, race=0.5)
-# name: how the sandbox is, what is asked of it
-SANDBOXES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "sandbox": ({"churn": HEAVY}, {}),
-    "sandbox, -created": ({"churn": HEAVY}, {"ordering": "-created"}),
-    "sandbox, country=CL": ({"churn": HEAVY}, {"country": "CL"}),
-    "sandbox, stamps to the second": ({"churn": HEAVY, "stamps": "seconds"}, {}),
-    "sandbox, some ties, shuffled": ({"churn": Mutations(rate=8), "ties": "shuffled"}, {}),
+# options of the mock server and query, by name
+MOCK_SERVERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "mock server": ({"mutations": HEAVY}, {}),
+    "mock server, -created": ({"mutations": HEAVY}, {"ordering": "-created"}),
+    "mock server, country=CL": ({"mutations": HEAVY}, {"country": "CL"}),
+    "mock server, whole seconds": ({"mutations": HEAVY, "timestamp_precision": "seconds"}, {}),
+    "mock server, shuffled ties": ({"mutations": Mutations(rate=8), "tie_order": "shuffled"}, {}),
 }
-REFERENCES: dict[str, dict[str, Any]] = {
+# query by name
+REFERENCE_QUERIES: dict[str, dict[str, Any]] = {
     "framework": {},
     "framework, -created": {"ordering": "-created"},
     "framework, country=CL": {"country": "CL"},
@@ -34,115 +38,116 @@ REFERENCES: dict[str, dict[str, Any]] = {
 
 
 @frozen
-class Verdict:
-    """What a crawl came to.
+class CrawlReport:
+    """What a crawl delivered, compared with what it should have.
 
     Attributes:
-        missed: Customers that matched throughout and did not come.
-        repeated: Customers that came again.
-        run_ordered: Whether they came by `created`.
-        customers: How many came.
-        requests: How many it took.
+        missed: Customers that matched throughout and were not delivered.
+        repeated: Customers that were delivered more than once.
+        in_order: Whether customers were delivered by `created`.
+        customers: Number of customers delivered.
+        requests: Number of requests.
     """
 
     missed: int
     repeated: int
-    run_ordered: bool
+    in_order: bool
     customers: int
     requests: int
 
     @classmethod
-    def on(cls, came: list[tuple[str, Any]], stayed: Iterable[str], requests: int, *, descending: bool) -> "Verdict":
-        ids = Counter(id_ for id_, _ in came)
-        instants = [created for _, created in came]
+    def compare(
+        cls, delivered: list[tuple[str, Any]], unchanged: Iterable[str], requests: int, *, descending: bool
+    ) -> "CrawlReport":
+        ids = Counter(id_ for id_, _ in delivered)
+        timestamps = [created for _, created in delivered]
         return cls(
-            missed=len(set(stayed) - ids.keys()),
+            missed=len(set(unchanged) - ids.keys()),
             repeated=ids.total() - len(ids),
-            run_ordered=instants == sorted(instants, reverse=descending),
-            customers=len(came),
+            in_order=timestamps == sorted(timestamps, reverse=descending),
+            customers=len(delivered),
             requests=requests,
         )
 
     @property
-    def right(self) -> bool:
-        return not self.missed and not self.repeated and self.run_ordered
+    def is_correct(self) -> bool:
+        return not self.missed and not self.repeated and self.in_order
 
 
 async def ours(server: Any, query: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Crawl with this library."""
     async with PiriodSession(server.token, server.workspace, base_url=server.url) as piriod:
         return [(customer.id, customer.created) async for customer in piriod.customers(**query)]
 
 
-async def plain(server: Any, query: dict[str, Any], *, concurrency: int = 8) -> list[tuple[str, Any]]:
-    """What people write: page 1 for the count, then the others side by side."""
+async def plain(server: Any, query: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Crawl by page numbers."""
     headers = {"Authorization": f"Token {server.token}", "x-simple-workspace": server.workspace}
-    slots = asyncio.Semaphore(concurrency)
 
-    async def page(number: int) -> tuple[int, list[dict[str, Any]]]:
+    async def fetch(number: int) -> tuple[int, list[tuple[str, Any]]]:
         params = {"ordering": "created", "page_size": 100, **query, "page": number}
-        async with slots, http.get(f"{server.url}/customers/", params=params) as response:
+        async with http.get(f"{server.url}/customers/", params=params) as response:
             if response.status == 404:
                 return 0, []
-            answer = await response.json()
-            return answer["count"], answer["results"]
+            body = await response.json()
+            return body["count"], [(customer["id"], customer["created"]) for customer in body["results"]]
 
     async with ClientSession(headers=headers) as http:
-        count, first = await page(1)
-        rest = await asyncio.gather(*map(page, range(2, math.ceil(count / 100) + 1)))
-    return [(customer["id"], customer["created"]) for rows in (first, *(rows for _, rows in rest)) for customer in rows]
+        return await plain_crawl(fetch)
 
 
-def matching(customers: Iterable[dict[str, Any]], query: dict[str, Any]) -> set[str]:
+def matching_ids(customers: Iterable[dict[str, Any]], query: dict[str, Any]) -> set[str]:
     country = query.get("country")
     return {customer["id"] for customer in customers if country in (None, (customer["country"] or {}).get("id"))}
 
 
-async def crawl_sandbox(name: str, crawl: Any = ours, *, seed: int, customers: int = 2_000) -> Verdict:
-    options, query = SANDBOXES[name]
-    async with MockServer(customers, seed=seed, **options) as sandbox:
-        if options.get("ties"):
-            for customer in sandbox.customers()[::20]:
-                sandbox.add(created=customer["created"])
-            sandbox.changes.clear()
-        start = matching(sandbox.customers(), query)
-        came = await crawl(sandbox, query)
-        stayed = start.intersection(sandbox.untouched())
-        assert sandbox.changes
-        return Verdict.on(came, stayed, len(sandbox.requests), descending=query.get("ordering") == "-created")
+async def crawl_mock_server(name: str, crawl: Any = ours, *, seed: int, customers: int = 2_000) -> CrawlReport:
+    options, query = MOCK_SERVERS[name]
+    async with MockServer(customers, seed=seed, **options) as server:
+        if options.get("tie_order"):
+            for customer in server.customers()[::20]:
+                server.add(created=customer["created"])
+            server.changes.clear()
+        at_start = matching_ids(server.customers(), query)
+        delivered = await crawl(server, query)
+        unchanged = at_start.intersection(server.unchanged_ids())
+        assert server.changes
+        descending = query.get("ordering") == "-created"
+        return CrawlReport.compare(delivered, unchanged, len(server.requests), descending=descending)
 
 
 @define
-class Mover:
-    """A thread that deletes, inserts and edits customers of the reference as fast as it can."""
+class Writer:
+    """A thread that deletes, inserts and edits customers of the reference server as fast as it can."""
 
-    reference: Any
-    rows: list[dict[str, Any]]
+    server: Any
+    customers: list[dict[str, Any]]
     random: random.Random
-    touched: set[str] = field(factory=set)
-    moves: int = 0
+    changed: set[str] = field(factory=set)
+    writes: int = 0
     _stopped: threading.Event = field(factory=threading.Event)
 
-    def run(self) -> None:
-        ids = [row["id"] for row in self.rows]
-        countries = {row["country"]["id"]: row["country"] for row in self.rows}
+    def write(self) -> None:
+        ids = [customer["id"] for customer in self.customers]
+        countries = {customer["country"]["id"]: customer["country"] for customer in self.customers}
         while not self._stopped.is_set():
             index = self.random.randrange(len(ids))
-            row = self.rows[self.random.randrange(len(self.rows))]
-            kind = self.random.choice(("delete", "insert", "insert long ago", "edit"))
+            model = self.customers[self.random.randrange(len(self.customers))]
+            kind = self.random.choice(("delete", "insert", "insert in the past", "edit"))
             if kind == "delete":
-                self.touched.add(ids[index])
-                self.reference.remove(ids.pop(index))
+                self.changed.add(ids[index])
+                self.server.remove(ids.pop(index))
             elif kind == "edit":
-                self.touched.add(ids[index])
-                self.reference.update(ids[index], country=countries[self.random.choice(CHILE_AND_PERU)])
+                self.changed.add(ids[index])
+                self.server.update(ids[index], country=countries[self.random.choice(("CL", "PE"))])
             else:
-                long_ago = {"created": row["created"] + timedelta(microseconds=1)} if kind != "insert" else {}
-                ids.append(self.reference.add(name="New", country=row["country"], **long_ago))
-            self.moves += 1
+                past = {} if kind == "insert" else {"created": model["created"] + timedelta(microseconds=1)}
+                ids.append(self.server.add(name="New", country=model["country"], **past))
+            self.writes += 1
 
     @contextmanager
-    def moving(self) -> Any:
-        thread = threading.Thread(target=self.run)
+    def running(self) -> Any:
+        thread = threading.Thread(target=self.write)
         thread.start()
         try:
             yield
@@ -152,69 +157,72 @@ class Mover:
 
 
 async def crawl_reference(
-    name: str, reference: Any, crawl: Any = ours, *, seed: int, customers: int = 2_000
-) -> Verdict:
-    query = REFERENCES[name]
-    reference.clear()
-    rows = MockServer(customers, seed=seed).customers()
-    reference.load(rows)
-    mover = Mover(reference, rows, random.Random(seed))
-    with mover.moving():
-        came = await crawl(reference, query)
-    assert mover.moves > 10
-    stayed = matching(rows, query) - mover.touched
-    return Verdict.on(came, stayed, len(reference.requests), descending=query.get("ordering") == "-created")
+    name: str, server: Any, crawl: Any = ours, *, seed: int, customers: int = 2_000
+) -> CrawlReport:
+    query = REFERENCE_QUERIES[name]
+    server.clear()
+    at_start = MockServer(customers, seed=seed).customers()
+    server.load(at_start)
+    writer = Writer(server, at_start, random.Random(seed))
+    with writer.running():
+        delivered = await crawl(server, query)
+    assert writer.writes > 10
+    unchanged = matching_ids(at_start, query) - writer.changed
+    descending = query.get("ordering") == "-created"
+    return CrawlReport.compare(delivered, unchanged, len(server.requests), descending=descending)
 
 
-class Mortal(MockServer):
-    """A sandbox that stops after so many requests."""
+class CrashingServer(MockServer):
+    """A mock server that goes down after a number of requests."""
 
-    def __init__(self, *args: Any, lives: float = math.inf, **options: Any) -> None:
+    def __init__(self, *args: Any, max_requests: int, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._lives = lives
-        self._dying = asyncio.Event()
+        self._max_requests = max_requests
+        self._crashing = asyncio.Event()
 
     async def _handle(self, request: Any) -> Any:
-        if len(self.requests) >= self._lives:
-            self._dying.set()
+        if len(self.requests) >= self._max_requests:
+            self._crashing.set()
         return await super()._handle(request)
 
-    async def die(self) -> None:
-        await self._dying.wait()
+    async def crash(self) -> None:
+        await self._crashing.wait()
         await self.stop()
 
 
-async def killed(seed: int) -> tuple[list[str], list[str], int]:
-    """Crawl a server that is killed at some moment, and go on from the last checkpoint when it is up again.
+async def crawl_with_crash(seed: int) -> tuple[list[str], list[str], int]:
+    """Crawl a server that crashes at a random moment, and resume from the last checkpoint when it is up again.
 
     Returns:
-        The ids that came, those that should have, and how many came before.
+        The ids delivered, the ids expected, and how many were delivered before the crash.
     """
-    chance = random.Random(seed)
-    query = {
-        "ordering": chance.choice(("created", "-created")),
-        "country": chance.choice((None, "CL")),
-        "page_size": chance.choice((10, 14, 20)),
+    rng = random.Random(seed)
+    query: dict[str, Any] = {
+        "ordering": rng.choice(("created", "-created")),
+        "country": rng.choice((None, "CL")),
+        "page_size": rng.choice((10, 14, 20)),
     }
-    data = {"customers": 600, "seed": seed, "latency": (0, 0.002)}
-    options = {"retry": RetryPolicy(attempts=1), "concurrency": chance.choice((2, 4, 8))}
-    came, kept = [], None
+    data: dict[str, Any] = {"customers": 600, "seed": seed, "latency": (0, 0.002)}
+    options = {"retry": RetryPolicy(attempts=1), "concurrency": rng.choice((2, 4, 8))}
+    delivered: list[str] = []
+    checkpoint: str | None = None
 
     async def read(piriod: PiriodSession) -> None:
-        nonlocal kept
-        listing = piriod.customers(**query, after=kept and Checkpoint.from_json(kept))
+        nonlocal checkpoint
+        listing = piriod.customers(**query, after=Checkpoint.from_json(checkpoint) if checkpoint else None)
         async for customer in listing:
-            came.append(customer.id)
-            kept = listing.checkpoint.to_json()
+            delivered.append(customer.id)
+            assert listing.checkpoint
+            checkpoint = listing.checkpoint.to_json()
 
-    async with Mortal(**data, lives=chance.randint(0, 8)) as sandbox:
-        dying = asyncio.create_task(sandbox.die())
-        async with sandbox.session(**options) as piriod:
-            with suppress(APIConnectionError):  # it may be through before the server is all dead
+    async with CrashingServer(**data, max_requests=rng.randint(0, 8)) as server:
+        crash = asyncio.create_task(server.crash())
+        async with server.session(**options) as piriod:
+            with suppress(APIConnectionError):  # not raised if the crawl ends before the crash
                 await read(piriod)
-            await dying
-        before = len(came)
-        expected = [row["id"] for row in sandbox.customers() if query["country"] in (None, row["country"]["id"])]
-    async with MockServer(**data) as sandbox, sandbox.session(**options) as piriod:
+            await crash
+        before_crash = len(delivered)
+        expected = [row["id"] for row in server.customers() if query["country"] in (None, row["country"]["id"])]
+    async with MockServer(**data) as restarted, restarted.session(**options) as piriod:
         await read(piriod)
-    return came, expected if query["ordering"] == "created" else expected[::-1], before
+    return delivered, expected if query["ordering"] == "created" else expected[::-1], before_crash

@@ -317,4 +317,4 @@ async def sandbox() -> None:
         assert_type(server.url, str)
         assert_type(server.add(name="Ñandú"), str)
         server.fail(status=503, times=2, retry_after=1)
-        server.limit(rate=50)
+        server.rate_limit(rate=50)

@@ -247,9 +247,9 @@ def test_a_status_line_without_a_reason(reason: str) -> None:
 
 async def test_over_the_wire() -> None:
     async with (
-        MockServer(3) as sandbox,
-        sandbox.session(workspace="acc_nobody") as stranger,
-        sandbox.session() as piriod,
+        MockServer(3) as server,
+        server.session(workspace="acc_nobody") as stranger,
+        server.session() as piriod,
     ):
         with pytest.raises(PermissionDeniedError) as denied:
             await stranger.customers().collect()
@@ -261,5 +261,5 @@ async def test_over_the_wire() -> None:
         assert list(refused.value.errors) == ["country"]
         assert json.loads(refused.value.body) == refused.value.errors
         assert str(refused.value).startswith(
-            "GET /customers/ page 1 of acc_sandbox: 400 Bad Request: country: Select a valid"
+            "GET /customers/ page 1 of acc_mock: 400 Bad Request: country: Select a valid"
         )

@@ -339,7 +339,7 @@ async def read(sandbox: MockServer, filters: dict[str, Any], **options: Any) -> 
 @pytest.mark.parametrize("name", IGNORED)
 async def test_an_ignored_filter(name: str) -> None:
     filters, match, other = IGNORED[name]
-    async with MockServer(0, ignores={name}) as sandbox:
+    async with MockServer(0, ignored_params={name}) as sandbox:
         for number in range(3):
             sandbox.add({"created": NOON + timedelta(hours=-number), **other}, id=f"cus_{number}")
             sandbox.add({"created": NOON, **match}, id=f"cus_fine_{number}")
@@ -366,7 +366,7 @@ async def test_a_filter_that_works(name: str) -> None:
 
 @pytest.mark.parametrize("ask", ["count", "first", "collect"])
 async def test_every_question_notices(ask: str) -> None:
-    async with MockServer(0, ignores={"country"}) as sandbox, sandbox.session() as piriod:
+    async with MockServer(0, ignored_params={"country"}) as sandbox, sandbox.session() as piriod:
         sandbox.add(country={"id": "MX"})
         with pytest.raises(FilterIgnoredError, match=r"answered with customer cus_\w+, whose value is 'MX'"):
             await getattr(piriod.customers(country="CL"), ask)()
@@ -374,7 +374,7 @@ async def test_every_question_notices(ask: str) -> None:
 
 @pytest.mark.parametrize("ordering", ["created", "-created", "name", None])
 async def test_no_wrong_customer_is_delivered_from_any_page(ordering: str | None) -> None:
-    async with MockServer(0, ignores={"country"}) as sandbox:
+    async with MockServer(0, ignored_params={"country"}) as sandbox:
         for number in range(60):
             sandbox.add(id=f"cus_{number:02}", name=f"{number:02}", country={"id": "CL"})
         first, middle = [f"cus_{number:02}" for number in range(30)], "cus_30"
@@ -388,7 +388,7 @@ async def test_no_wrong_customer_is_delivered_from_any_page(ordering: str | None
 
 @pytest.mark.parametrize("name", ["subscriptions", "sources"])
 async def test_links_cannot_be_checked(name: str) -> None:
-    async with MockServer(5, ignores={name}) as sandbox, sandbox.session() as piriod:
+    async with MockServer(5, ignored_params={name}) as sandbox, sandbox.session() as piriod:
         assert len(await piriod.customers(**{name: "x_nobody"}).collect()) == 5
 
 

@@ -1,15 +1,15 @@
-"""Who may ask, by the rules of REST Framework's TokenAuthentication and the API's own header."""
+"""Authentication and permissions, with the rules and messages of REST Framework's `TokenAuthentication`."""
 
 from collections.abc import Collection
 
-from piriod_async.testing.mock_server.response import Refusal
+from piriod_async.testing.mock_server.response import APIException
 
 
 def authenticate(authorization: str, token: str) -> None:
-    """Check an ``Authorization`` header.
+    """Check the `Authorization` header.
 
     Raises:
-        Refusal: 401.
+        APIException: 401.
     """
     keyword, *credentials = authorization.split() or [""]
     if keyword.lower() != "token":
@@ -22,27 +22,27 @@ def authenticate(authorization: str, token: str) -> None:
         problem = "Invalid token."
     else:
         return
-    raise Refusal(401, problem, {"WWW-Authenticate": "Token"})
+    raise APIException(401, problem, {"WWW-Authenticate": "Token"})
 
 
-def permit(workspace: str | None, workspaces: Collection[str]) -> str:
-    """Check an ``x-simple-workspace`` header and return it.
+def check_workspace(workspace: str | None, workspaces: Collection[str]) -> str:
+    """Check the `x-simple-workspace` header and return its value.
 
     Raises:
-        Refusal: 400 if there is none, 403 if it is none of ours.
+        APIException: 400 if the header is missing, 403 if the workspace is unknown.
     """
     if not workspace:
-        raise Refusal(400, {"non_field_errors": ["x-simple-workspace header is required."]})
+        raise APIException(400, {"non_field_errors": ["x-simple-workspace header is required."]})
     if workspace not in workspaces:
-        raise Refusal(403, "You do not have permission to perform this action.")
+        raise APIException(403, "You do not have permission to perform this action.")
     return workspace
 
 
-def allow(method: str) -> None:
-    """Check the method.
+def check_method(method: str) -> None:
+    """Check that the method only reads.
 
     Raises:
-        Refusal: 405 if it does more than read.
+        APIException: 405.
     """
     if method not in ("GET", "HEAD"):
-        raise Refusal(405, f'Method "{method}" not allowed.')
+        raise APIException(405, f'Method "{method}" not allowed.')

@@ -1,4 +1,4 @@
-"""The countries customers live in, and how companies there are called, taxed, reached and paid."""
+"""Country-specific data for made-up customers: states, company suffixes, streets, phone numbers, tax ids."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,14 +9,16 @@ from piriod_async.testing.mock_server.tax_ids import nit, rfc, ruc, rut
 
 
 @frozen(kw_only=True)
-class Country:
-    """What differs from one country to the next.
+class CountryProfile:
+    """How customers of one country look.
 
     Attributes:
-        weight: How many of a hundred customers live here.
-        mobile: Format of a mobile number, for an eight-digit integer; twelve characters at most.
-        tax_id: Makes a tax identifier of a number, another one for each.
-        first_tax_id: The number of the oldest company.
+        weight: Share of all customers, in percent.
+        states: Id and name of each state, and a city in it.
+        mobile: Format string of a mobile number; takes an integer of eight digits, gives 12 characters at most.
+        tax_id: Turns a number into a tax id; distinct numbers give distinct ids.
+        first_tax_id: Smallest number to turn into a tax id.
+        payload: The country as the API sends it.
     """
 
     id: str
@@ -24,7 +26,7 @@ class Country:
     code: str
     currency: str
     weight: int
-    states: tuple[tuple[int, str, str], ...] = field(repr=False)  # id, name, a city there
+    states: tuple[tuple[int, str, str], ...] = field(repr=False)
     suffixes: tuple[str, ...]
     streets: tuple[str, ...]
     mobile: str
@@ -44,7 +46,7 @@ class Country:
     )
 
 
-CHILE = Country(
+CHILE = CountryProfile(
     id="CL", name="Chile", code="+56", currency="CLP", weight=70,
     states=(
         (2, "Antofagasta", "Antofagasta"),
@@ -60,7 +62,7 @@ CHILE = Country(
     streets=("Av. Libertador Bernardo O'Higgins", "Av. Irarrázaval", "Los Ñandúes", "Calle Prat", "Pasaje El Peumo"),
     mobile="+569{:08}", tax_id=rut, first_tax_id=76_000_000,
 )  # fmt: skip
-MEXICO = Country(
+MEXICO = CountryProfile(
     id="MX", name="México", code="+52", currency="MXN", weight=12,
     states=(
         (109, "Ciudad de México", "Coyoacán"),
@@ -72,7 +74,7 @@ MEXICO = Country(
     streets=("Av. Insurgentes Sur", "Calle Niños Héroes", "Paseo de la Reforma"),
     mobile="5255{:08}", tax_id=rfc, first_tax_id=40_000_000,
 )  # fmt: skip
-COLOMBIA = Country(
+COLOMBIA = CountryProfile(
     id="CO", name="Colombia", code="+57", currency="COP", weight=10,
     states=(
         (205, "Antioquia", "Medellín"),
@@ -84,7 +86,7 @@ COLOMBIA = Country(
     streets=("Carrera 7", "Calle 100", "Avenida El Dorado", "Transversal de la Montaña"),
     mobile="5731{:08}", tax_id=nit, first_tax_id=900_000_000,
 )  # fmt: skip
-PERU = Country(
+PERU = CountryProfile(
     id="PE", name="Perú", code="+51", currency="PEN", weight=8,
     states=((304, "Arequipa", "Arequipa"), (308, "Cusco", "Cusco"), (315, "Lima", "Breña"), (320, "Piura", "Piura")),
     suffixes=("S.A.C.", "S.R.L.", "E.I.R.L."),

@@ -1,4 +1,4 @@
-"""Believable customers, the same ones for the same seed."""
+"""Made-up but realistic customers, the same for the same seed."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from unicodedata import normalize
 
 from piriod_async.testing.mock_server.countries import COUNTRIES
-from piriod_async.testing.mock_server.record import Row
+from piriod_async.testing.mock_server.stored_customer import StoredCustomer
 
 FIRST_DAY = datetime(2023, 1, 2, tzinfo=UTC)
 LAST_DAY = datetime(2026, 10, 1, tzinfo=UTC)
@@ -38,23 +38,23 @@ ACTIVITIES = ("Venta al por menor", "Servicios de consultoría", "Elaboración d
 
 T = TypeVar("T")
 
-_SHARES = tuple(country for country in COUNTRIES.values() for _ in range(country.weight))
+_WEIGHTED_COUNTRIES = tuple(country for country in COUNTRIES.values() for _ in range(country.weight))
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
-def spread(size: int, random: Random) -> Iterator[datetime]:
-    """Moments from ``FIRST_DAY`` to ``LAST_DAY``, rising, no two alike."""
-    slot = (LAST_DAY - FIRST_DAY) // timedelta(microseconds=1) // max(size, 1)
+def spaced_timestamps(size: int, random: Random) -> Iterator[datetime]:
+    """Yield distinct ascending timestamps from `FIRST_DAY` to `LAST_DAY`, one at random in each of `size` intervals."""
+    interval = (LAST_DAY - FIRST_DAY) // timedelta(microseconds=1) // max(size, 1)
     for index in range(size):
-        yield FIRST_DAY + timedelta(microseconds=index * slot + int(random.random() * slot))
+        yield FIRST_DAY + timedelta(microseconds=index * interval + int(random.random() * interval))
 
 
 class CustomerFactory:
-    """An endless supply of customers for one workspace.
+    """Makes any number of customers for one workspace.
 
     Args:
-        random: Where every choice comes from.
-        test_mode: What the customers say of themselves.
+        random: Source of every choice.
+        test_mode: The customers' `test_mode`.
     """
 
     def __init__(self, random: Random, *, test_mode: bool) -> None:
@@ -63,10 +63,10 @@ class CustomerFactory:
         self._serial = 0
         self._salt = self._below(1_000_000)
 
-    def make(self, created: datetime) -> Row:
-        """Make up the next customer."""
+    def make(self, created: datetime) -> StoredCustomer:
+        """Make the next customer."""
         self._serial += 1
-        country = self._pick(_SHARES)
+        country = self._pick(_WEIGHTED_COUNTRIES)
         state, state_name, city = self._pick(country.states)
         manager = self._person()
         is_company = self._chance(0.8)
@@ -87,7 +87,7 @@ class CustomerFactory:
             "zip_code": f"{self._below(10_000_000):07}" if self._chance(0.5) else None,
             "manager": manager if self._chance(0.3) else None,
             "reference": f"ERP-{self._serial:06}" if self._chance(0.6) else None,
-            # 7,919 is prime to the range: no two customers of a workspace share a tax id
+            # 7,919 is coprime to the range, so tax ids are unique in a workspace of up to a million customers
             "tax_id": country.tax_id(country.first_tax_id + (self._serial * 7_919 + self._salt) % 1_000_000),
             "tax_settings": {"cl_activity_description": self._pick(ACTIVITIES)} if country.id == "CL" else {},
             "metadata": self._pick(METADATA),
@@ -106,7 +106,7 @@ class CustomerFactory:
             "created": created,
             "updated": created + timedelta(seconds=self._below(5_000_000), microseconds=self._below(1_000_000)),
         }
-        return Row(payload, subscriptions=[self._id("sub") for _ in range(self._below(3))])
+        return StoredCustomer(payload, subscriptions=[self._id("sub") for _ in range(self._below(3))])
 
     def _contact(self, customer: str, domain: str, mobile: str, created: datetime) -> dict[str, Any]:
         name = self._person()
@@ -133,10 +133,10 @@ class CustomerFactory:
         bits = self._random.getrandbits(100)
         return f"{prefix}_" + "".join([_ALPHABET[bits >> shift & 31] for shift in range(0, 100, 5)])
 
-    # Random.choice and randrange take three times as long, and a customer is some forty choices
+    # Random.choice and randrange take three times as long, and a customer takes some forty choices
 
-    def _pick(self, things: tuple[T, ...]) -> T:
-        return things[self._below(len(things))]
+    def _pick(self, options: tuple[T, ...]) -> T:
+        return options[self._below(len(options))]
 
     def _below(self, limit: int) -> int:
         return int(self._random.random() * limit)

@@ -1,4 +1,4 @@
-"""What goes wrong on request."""
+"""Fault injection: the failures that requests can be made to meet."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -9,40 +9,41 @@ from attrs import define
 
 from piriod_async.testing.mock_server.rate_limit import RateLimit
 from piriod_async.testing.mock_server.recorded_request import RecordedRequest
-from piriod_async.testing.mock_server.response import HTML, JSON, Answer, phrase
-from piriod_async.testing.mock_server.truncation import Cut
+from piriod_async.testing.mock_server.response import HTML, JSON, CannedResponse, phrase
+from piriod_async.testing.mock_server.truncation import Truncation
 
+_PORTAL = b"<!doctype html>\n<title>Bienvenido</title><h1>Portal cautivo</h1>\n"
 GARBAGE: Final = {
-    "html": Answer(200, b"<!doctype html>\n<title>Bienvenido</title><h1>Portal cautivo</h1>\n", {"Content-Type": HTML}),
-    "json": Answer(200, b'{"count": 3, "next": null, "results": [{"id": }]}', {"Content-Type": JSON}),
+    "html": CannedResponse(200, _PORTAL, {"Content-Type": HTML}),
+    "json": CannedResponse(200, b'{"count": 3, "next": null, "results": [{"id": }]}', {"Content-Type": JSON}),
 }
 
 
 @define
 class Fault:
-    """What to do to some requests instead of answering them well.
+    """A failure, and the requests that it affects.
 
     Attributes:
-        answer: What to say instead; None for what is true.
-        cut: Where the answer ends before its time; None if it does not.
-        times: How often it is still to happen; None for ever.
-        page: Only to requests for this page.
-        workspace: Only to requests for this workspace.
+        response: Sent instead of the list; None to send the list.
+        truncation: Where the response breaks off; None to send all of it.
+        times: Number of requests still to fail; None for all.
+        page: Fail only requests for this page; None for any.
+        workspace: Fail only requests for this workspace; None for any.
     """
 
-    answer: Answer | None
-    cut: Cut | None
+    response: CannedResponse | None
+    truncation: Truncation | None
     times: int | None
     page: int | None
     workspace: str | None
 
 
 class Faults:
-    """Faults that wait for their request, and the rate limit."""
+    """The faults that are still to happen, and the rate limit."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
-        self._limit: RateLimit | None = None
+        self._rate_limit: RateLimit | None = None
 
     def fail(
         self,
@@ -60,53 +61,54 @@ class Faults:
         page: int | None = None,
         workspace: str | None = None,
     ) -> None:
-        """Let requests fail, in one way: with a ``status``, ``garbage``, ``disconnect``, ``truncate`` or ``stall``.
+        """Make requests fail with exactly one of a `status`, `garbage`, `disconnect`, `truncate` or `stall`.
 
-        Faults come before authentication, as those of a proxy do. Of several that fit, the oldest is used up first.
+        Faults precede authentication, as those of a proxy do. If several match a request, the oldest is used.
 
         Args:
-            status: Answer with this status; 200 if there is only a ``body``.
-            body: What to answer; by default ``{"detail": …}``, or a page of ``html``.
-            html: Answer with a page of HTML, as a proxy would.
-            headers: More headers for the answer.
-            retry_after: The ``Retry-After`` header of the answer: seconds, or an aware moment.
-            garbage: Answer with status 200, and HTML or broken JSON.
-            disconnect: Reset the connection before the headers or in the middle of the body.
-            truncate: Send half of the body, then close before the promised ``length``; or promise half the ``json``.
-            stall: Send headers and half of the body, then nothing until the client goes or the sandbox stops.
-            times: How often; None for ever.
-            page: Only to requests for this page (one that names no page asks for 1).
-            workspace: Only to requests for this workspace.
+            status: Respond with this status; 200 if only a `body` is given.
+            body: Response body; by default `{"detail": …}`, or a page of HTML with `html`.
+            html: Respond with HTML, as a proxy does.
+            headers: Additional response headers.
+            retry_after: `Retry-After` header: seconds, or an aware datetime.
+            garbage: Respond with status 200 and HTML, or with broken JSON.
+            disconnect: Reset the connection before the headers, or in the middle of the body.
+            truncate: Send half of the body: `length` closes before the promised `Content-Length`, `json` promises only
+                that half.
+            stall: Send headers and half of the body, then nothing until the client disconnects or the server stops.
+            times: Number of requests to fail; None for all.
+            page: Fail only requests for this page. A request without a page is for page 1.
+            workspace: Fail only requests for this workspace.
 
         Raises:
-            ValueError: If that is not exactly one way to fail.
+            ValueError: None or several kinds of failure are given, or options that do not go with the one given.
         """
-        answers = status is not None or body is not None
-        if sum(map(bool, (answers, garbage, disconnect, truncate, stall))) != 1:
-            raise ValueError("a fault is one of status (or body), garbage, disconnect, truncate, stall")
-        if not answers and (html or headers or retry_after is not None):
-            raise ValueError("html, headers and retry_after go with a status or a body")
-        answer = GARBAGE[garbage] if garbage else None
-        if answers:
+        has_response = status is not None or body is not None
+        if sum(map(bool, (has_response, garbage, disconnect, truncate, stall))) != 1:
+            raise ValueError("expected exactly one of status (or body), garbage, disconnect, truncate, stall")
+        if not has_response and (html or headers or retry_after is not None):
+            raise ValueError("html, headers, retry_after: expected a status or a body with them")
+        response = GARBAGE[garbage] if garbage else None
+        if has_response:
             more = {**(headers or {}), **({} if retry_after is None else {"Retry-After": _retry_after(retry_after)})}
-            answer = _answer(200 if status is None else status, body, more, html=html)
-        cut: Cut | None = "stall" if stall else disconnect or truncate
-        self._faults.append(Fault(answer, cut, times, page, workspace))
+            response = _response(200 if status is None else status, body, more, html=html)
+        truncation: Truncation | None = "stall" if stall else disconnect or truncate
+        self._faults.append(Fault(response, truncation, times, page, workspace))
 
-    def heal(self) -> None:
-        """Take away all faults that are still to happen."""
+    def clear_faults(self) -> None:
+        """Discard all faults that are still to happen."""
         self._faults.clear()
 
-    def limit(self, rate: float | None) -> None:
-        """Answer 429 to what goes beyond a rate.
+    def rate_limit(self, rate: float | None) -> None:
+        """Respond with 429 and `Retry-After` to requests above a rate.
 
         Args:
-            rate: Requests per second; 0.5 is one in two seconds. None lifts the limit.
+            rate: Requests per second; 0.5 allows one request every two seconds. None removes the limit.
         """
-        self._limit = None if rate is None else RateLimit(rate)
+        self._rate_limit = None if rate is None else RateLimit(rate)
 
-    def _fault_for(self, request: RecordedRequest) -> Fault | None:
-        """The fault that is to happen to a request, once less from now on."""
+    def _take_fault(self, request: RecordedRequest) -> Fault | None:
+        """Return the oldest fault that matches a request, and count it down."""
         for fault in self._faults:
             if fault.page in (None, request.page) and fault.workspace in (None, request.workspace):
                 if fault.times is not None:
@@ -117,10 +119,12 @@ class Faults:
         return None
 
 
-def _answer(status: int, body: bytes | None, headers: Mapping[str, str], *, html: bool) -> Answer:
+def _response(status: int, body: bytes | None, headers: Mapping[str, str], *, html: bool) -> CannedResponse:
     if body is not None:
-        return Answer(status, body, {"Content-Type": HTML if html else JSON, **headers})
-    return Answer.html(status, headers) if html else Answer.json(status, {"detail": phrase(status)}, headers)
+        return CannedResponse(status, body, {"Content-Type": HTML if html else JSON, **headers})
+    if html:
+        return CannedResponse.html(status, headers)
+    return CannedResponse.json(status, {"detail": phrase(status)}, headers)
 
 
 def _retry_after(when: float | datetime) -> str:

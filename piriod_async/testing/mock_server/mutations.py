@@ -1,4 +1,4 @@
-"""A list that moves while it is read."""
+"""Changes to the list while a client reads it."""
 
 from random import Random
 from typing import Literal
@@ -12,13 +12,13 @@ KINDS: tuple[ChangeKind, ...] = ("create", "delete", "edit")
 
 @frozen
 class Change:
-    """Something that happened to a customer.
+    """A change to a customer.
 
     Attributes:
         kind: What happened.
-        id: To whom.
-        workspace: Where.
-        request: Index in ``MockServer.requests`` of the request it happened in, or before which it happened.
+        id: Id of the customer.
+        workspace: Id of its workspace.
+        request: Index in `MockServer.requests` of the request during or before which it happened.
     """
 
     kind: ChangeKind
@@ -29,15 +29,14 @@ class Change:
 
 @frozen
 class Mutations:
-    """How a list moves: each request finds it changed.
+    """How often, and how, customers change while a client reads the list.
 
     Args:
-        rate: Mean number of changes just before a response.
-        create: Share of changes that add a customer, the newest one.
-        delete: Share of changes that delete any customer.
-        edit: Share of changes that give any customer another country, state and name.
-        race: Probability that one change more happens in the middle of a request, after the framework has counted the
-            customers and before it selects them.
+        rate: Mean number of changes before each response.
+        create: Weight of changes that add a customer, newer than all others.
+        delete: Weight of changes that delete a random customer.
+        edit: Weight of changes that give a random customer another country, state and name.
+        race: Probability of one more change in the middle of a request, between the framework's COUNT and its SELECT.
     """
 
     rate: float = field(validator=ge(0))
@@ -46,12 +45,13 @@ class Mutations:
     edit: float = field(default=0.4, validator=ge(0))
     race: float = field(default=0.0, validator=[ge(0), le(1)])
 
-    def before(self, random: Random) -> list[ChangeKind]:
-        """What happens before a response."""
-        times = int(self.rate) + (random.random() < self.rate % 1)
-        return random.choices(KINDS, (self.create, self.delete, self.edit), k=times)
+    def before_request(self, random: Random) -> list[ChangeKind]:
+        """Draw the changes that happen before a response."""
+        return self._draw(random, int(self.rate) + (random.random() < self.rate % 1))
 
-    def amid(self, random: Random) -> list[ChangeKind]:
-        """What happens between COUNT and SELECT."""
-        times = int(random.random() < self.race)
+    def mid_request(self, random: Random) -> list[ChangeKind]:
+        """Draw the changes that happen between COUNT and SELECT."""
+        return self._draw(random, int(random.random() < self.race))
+
+    def _draw(self, random: Random, times: int) -> list[ChangeKind]:
         return random.choices(KINDS, (self.create, self.delete, self.edit), k=times)

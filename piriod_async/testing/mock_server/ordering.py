@@ -1,42 +1,48 @@
-"""The order of a list, by the rules of REST Framework's OrderingFilter."""
+"""The order of the list, by the rules of REST Framework's `OrderingFilter`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from random import Random
 from typing import Any, Final
 
-from piriod_async.testing.mock_server.record import BY_CREATED, Row
+from piriod_async.testing.mock_server.stored_customer import BY_CREATED, StoredCustomer
 
 DEFAULT: Final = "-created"
-FIELDS: Final[Mapping[str, Callable[[Row], Any]]] = {
+SORT_KEYS: Final[Mapping[str, Callable[[StoredCustomer], Any]]] = {
     "created": BY_CREATED,
-    "updated": lambda row: row.updated,
-    "name": lambda row: row.text("name"),
-    "email": lambda row: row.text("email"),
+    "updated": lambda customer: customer.updated,
+    "name": lambda customer: customer.text("name"),
+    "email": lambda customer: customer.text("email"),
 }
 
 
-def ordered(rows: Sequence[Row], ordering: str) -> Sequence[Row]:
-    """Rows in the order asked for, what is alike in the order it came.
+def order_customers(customers: Sequence[StoredCustomer], ordering: str) -> Sequence[StoredCustomer]:
+    """Sort customers; equal ones keep their order.
 
     Args:
-        rows: In the order of ``created``.
-        ordering: Names with commas between, ``-`` in front of one to turn it round; unknown ones count for nothing.
+        customers: Sorted by `created`.
+        ordering: Comma-separated fields, each with an optional `-` for descending. Unknown fields are ignored.
     """
-    terms = [term for term in map(str.strip, ordering.split(",")) if term.removeprefix("-") in FIELDS] or [DEFAULT]
-    for term in reversed(terms):  # sorted() is stable, so the first one comes last
-        rows = sorted(rows, key=FIELDS[term.removeprefix("-")], reverse=term.startswith("-"))
-    return rows
+    terms = [term for term in map(str.strip, ordering.split(",")) if term.removeprefix("-") in SORT_KEYS] or [DEFAULT]
+    for term in reversed(terms):  # sorted() is stable, so the first term has the last word
+        customers = sorted(customers, key=SORT_KEYS[term.removeprefix("-")], reverse=term.startswith("-"))
+    return customers
 
 
-def shuffled_ties(rows: Sequence[Row], start: int, stop: int, random: Random) -> Sequence[Row]:
-    """``rows[start:stop]`` of a list whose neighbours of one instant come as the database likes."""
-    first, last = start, min(stop, len(rows))
-    while 0 < first < last and rows[first - 1].created == rows[start].created:
+def shuffled_slice(
+    customers: Sequence[StoredCustomer], start: int, stop: int, random: Random
+) -> Sequence[StoredCustomer]:
+    """Return `customers[start:stop]` with ties in random order, as databases may return them.
+
+    Ties are neighbors with the same `created`. Those that reach across the edges of the slice are shuffled as a group,
+    so a different one may end up inside.
+    """
+    first, last = start, min(stop, len(customers))
+    while 0 < first < last and customers[first - 1].created == customers[start].created:
         first -= 1
-    while first < last < len(rows) and rows[last].created == rows[last - 1].created:
+    while first < last < len(customers) and customers[last].created == customers[last - 1].created:
         last += 1
-    runs = [list(run) for _, run in groupby(rows[first:last], BY_CREATED)]
-    for run in runs:
-        random.shuffle(run)
-    return [row for run in runs for row in run][start - first : stop - first]
+    groups = [list(group) for _, group in groupby(customers[first:last], BY_CREATED)]
+    for group in groups:
+        random.shuffle(group)
+    return [customer for group in groups for customer in group][start - first : stop - first]

@@ -1,4 +1,4 @@
-"""One page of a list, by the rules of REST Framework's PageNumberPagination."""
+"""One page of the list, by the rules of REST Framework's `PageNumberPagination`."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -6,21 +6,21 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from attrs import frozen
 
-from piriod_async.testing.mock_server.response import Refusal
+from piriod_async.testing.mock_server.response import APIException
 
-DEFAULT_SIZE = 20
-LARGEST_SIZE = 100
+DEFAULT_PAGE_SIZE = 20
+MAX_PAGE_SIZE = 100
 
 
 @frozen
-class Slice:
-    """Where in the list a page is.
+class PageSlice:
+    """The part of the list that a page covers.
 
     Attributes:
-        number: The page, 1 for the first.
-        pages: How many there are, 1 for an empty list.
-        start: Index of its first row.
-        stop: Index after its last row, never beyond the count.
+        number: Page number, from 1.
+        pages: Number of pages; 1 for an empty list.
+        start: Index of the first customer.
+        stop: Index after the last customer, at most the count.
     """
 
     number: int
@@ -29,13 +29,13 @@ class Slice:
     stop: int
 
     @classmethod
-    def of(cls, params: Mapping[str, str], count: int) -> "Slice":
-        """The page a query asks for in a list of ``count`` customers.
+    def from_params(cls, params: Mapping[str, str], count: int) -> "PageSlice":
+        """Find the page that a query requests in a list of `count` customers.
 
         Raises:
-            Refusal: 404 if there is no such page.
+            APIException: 404 if the page does not exist.
         """
-        size = _size(params.get("page_size", ""))
+        size = _page_size(params.get("page_size", ""))
         pages = max(ceil(count / size), 1)
         page = params.get("page") or "1"
         try:
@@ -43,27 +43,27 @@ class Slice:
         except ValueError:
             number = 0
         if not 1 <= number <= pages:
-            raise Refusal(404, "Invalid page.")
+            raise APIException(404, "Invalid page.")
         return cls(number, pages, start=(number - 1) * size, stop=min(number * size, count))
 
-    def next(self, url: str) -> str | None:
-        """The link to the page after this one."""
-        return _link(url, self.number + 1) if self.number < self.pages else None
+    def next_url(self, url: str) -> str | None:
+        """Return the URL of the next page, given the URL of this one."""
+        return _with_page(url, self.number + 1) if self.number < self.pages else None
 
-    def previous(self, url: str) -> str | None:
-        """The link to the page before this one."""
-        return _link(url, self.number - 1) if self.number > 1 else None
+    def previous_url(self, url: str) -> str | None:
+        """Return the URL of the previous page, given the URL of this one."""
+        return _with_page(url, self.number - 1) if self.number > 1 else None
 
 
-def _size(text: str) -> int:
+def _page_size(text: str) -> int:
     try:
         size = int(text)
     except ValueError:
-        return DEFAULT_SIZE
-    return min(size, LARGEST_SIZE) if size > 0 else DEFAULT_SIZE
+        return DEFAULT_PAGE_SIZE
+    return min(size, MAX_PAGE_SIZE) if size > 0 else DEFAULT_PAGE_SIZE
 
 
-def _link(url: str, page: int) -> str:
+def _with_page(url: str, page: int) -> str:
     parts = urlsplit(url)
     query = parse_qs(parts.query, keep_blank_values=True)
     query["page"] = [str(page)]

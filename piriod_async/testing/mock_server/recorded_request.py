@@ -1,4 +1,4 @@
-"""What a client asked for."""
+"""The requests that a test can look at afterwards."""
 
 from urllib.parse import parse_qsl
 
@@ -8,16 +8,16 @@ from attrs import frozen
 
 @frozen(kw_only=True)
 class RecordedRequest:
-    """One request, as it came in.
+    """A request as the mock server received it.
 
     Attributes:
-        method: Such as ``GET``.
-        path: Without the query.
-        query: Decoded names and values, in the order they were sent.
-        workspace: The ``x-simple-workspace`` header.
-        test_mode: Whether it asked for test data.
-        page: The page it asked for: 1 if it named none, None if that was no number.
-        status: The status of the answer; 0 if the connection was cut before all of it was sent.
+        method: HTTP method, such as `GET`.
+        path: Path without the query.
+        query: Decoded names and values, in the order sent.
+        workspace: The `x-simple-workspace` header.
+        test_mode: Whether the request asked for test data.
+        page: Requested page: 1 if the query has no page, None if it is not a number.
+        status: Status of the response; 0 if the connection was closed before a response was complete.
     """
 
     method: str
@@ -30,12 +30,12 @@ class RecordedRequest:
 
     @property
     def params(self) -> dict[str, str]:
-        """The query as a dict; of a name given twice the last value counts, as it does in Django."""
+        """The query as a dict. Of a repeated name the last value counts, as in Django."""
         return dict(self.query)
 
     @classmethod
-    def read(cls, request: web.BaseRequest) -> "RecordedRequest":
-        """Take down a request."""
+    def from_aiohttp(cls, request: web.BaseRequest) -> "RecordedRequest":
+        """Record an aiohttp request."""
         query = tuple(parse_qsl(request.rel_url.raw_query_string, keep_blank_values=True))
         page = dict(query).get("page") or "1"
         return cls(

@@ -1,4 +1,4 @@
-"""What goes back to the client."""
+"""Responses as plain data, and the exception that ends a request with one."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -8,18 +8,18 @@ import msgspec
 from attrs import frozen
 
 JSON = "application/json"
-METHODS = "GET, HEAD, OPTIONS"
 HTML = "text/html; charset=utf-8"
+ALLOWED_METHODS = "GET, HEAD, OPTIONS"
 
 
 @frozen
-class Answer:
-    """A response, before it is sent.
+class CannedResponse:
+    """A response that can be sent any number of times.
 
     Attributes:
-        status: The HTTP status.
-        body: All of the body.
-        headers: Headers, ``Content-Type`` among them.
+        status: HTTP status.
+        body: Complete body.
+        headers: Headers, `Content-Type` among them.
     """
 
     status: int
@@ -27,34 +27,35 @@ class Answer:
     headers: Mapping[str, str]
 
     @classmethod
-    def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None) -> "Answer":
-        """An answer as the API gives it."""
-        return cls(status, msgspec.json.encode(value), {"Content-Type": JSON, "Allow": METHODS, **(headers or {})})
+    def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None) -> "CannedResponse":
+        """Build a response as the API sends it."""
+        common = {"Content-Type": JSON, "Allow": ALLOWED_METHODS}
+        return cls(status, msgspec.json.encode(value), {**common, **(headers or {})})
 
     @classmethod
-    def html(cls, status: int, headers: Mapping[str, str] | None = None) -> "Answer":
-        """An answer as something in front of the API gives it."""
+    def html(cls, status: int, headers: Mapping[str, str] | None = None) -> "CannedResponse":
+        """Build a response as a proxy in front of the API sends it."""
         title = f"{status} {phrase(status)}"
         body = f"<!doctype html>\n<html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>\n"
         return cls(status, body.encode(), {"Content-Type": HTML, **(headers or {})})
 
 
-class Refusal(Exception):  # noqa: N818  an answer, not an accident
-    """Ends a request, as the framework's exceptions do.
+class APIException(Exception):  # noqa: N818  REST Framework's name
+    """Ends a request with an error response.
 
     Args:
-        status: The HTTP status.
-        body: A text goes out as ``{"detail": text}``, anything else as it is.
-        headers: More headers.
+        status: HTTP status.
+        body: Text is sent as `{"detail": text}`, anything else as it is.
+        headers: Additional headers.
     """
 
     def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, body)
-        self.answer = Answer.json(status, {"detail": body} if isinstance(body, str) else body, headers)
+        self.response = CannedResponse.json(status, {"detail": body} if isinstance(body, str) else body, headers)
 
 
 def phrase(status: int) -> str:
-    """``Service Unavailable`` for 503."""
+    """Return the reason phrase of a status, such as `Service Unavailable` for 503."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:

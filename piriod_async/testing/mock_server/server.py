@@ -1,4 +1,4 @@
-"""The sandbox itself: a socket, and what happens to a request."""
+"""The server itself: its socket, its options, and how it responds to a request."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -11,39 +11,56 @@ import msgspec
 from aiohttp import web
 from attrs import evolve
 
-from piriod_async.testing.mock_server.auth import allow, authenticate, permit
+from piriod_async.testing.mock_server.auth import authenticate, check_method, check_workspace
 from piriod_async.testing.mock_server.faults import Faults
 from piriod_async.testing.mock_server.mutations import Mutations
-from piriod_async.testing.mock_server.ordering import shuffled_ties
-from piriod_async.testing.mock_server.pagination import Slice
+from piriod_async.testing.mock_server.ordering import shuffled_slice
+from piriod_async.testing.mock_server.pagination import PageSlice
 from piriod_async.testing.mock_server.recorded_request import RecordedRequest
-from piriod_async.testing.mock_server.response import Answer, Refusal
+from piriod_async.testing.mock_server.response import APIException, CannedResponse
 from piriod_async.testing.mock_server.store import Store
-from piriod_async.testing.mock_server.truncation import send_cut
+from piriod_async.testing.mock_server.stored_customer import TimestampPrecision
+from piriod_async.testing.mock_server.truncation import send_truncated
 
 if TYPE_CHECKING:
     from piriod_async.session import PiriodSession
 
 
 class MockServer(Store, Faults):
-    """The Piriod API in miniature: ``GET /customers/`` on a real socket of this machine.
+    """A mock of the Piriod API: `GET /customers/` on a real socket of 127.0.0.1, with made-up customers.
+
+    It behaves like the real framework in authentication, filters, ordering, pagination and error bodies. Change its
+    customers with `add`, `update` and `remove`, or let them change while they are read with `mutations`. Make requests
+    fail with `fail` and `rate_limit`, and inspect them in `requests`.
+
+    ```python
+    async with MockServer(customers=1_000) as server, server.session() as piriod:
+        new = server.add(name="Ñandú SpA", country={"id": "CL"}, phone=OMITTED)
+        server.update(new, email="contacto@nandu.cl")
+        assert (await piriod.customers(email="contacto@nandu.cl").first()).id == new
+        server.remove(new)
+
+        server.fail(status=503, times=2)  # the next two requests
+        server.rate_limit(50)  # requests per second; above it 429 with Retry-After
+        assert await piriod.customers().count() == 1_000  # after two retries
+        assert [request.status for request in server.requests[-3:]] == [503, 503, 200]
+
+    async with MockServer(mutations=Mutations(rate=2)) as server, server.session() as piriod:
+        ids = {customer.id async for customer in piriod.customers()}  # two changes before each response
+        assert ids.issuperset(server.unchanged_ids())
+    ```
 
     Args:
-        customers: How many the workspace ``acc_sandbox`` has, or a mapping of workspace ids to numbers. A workspace is
-            made when it is first asked for.
-        seed: The same seed gives the same customers and the same churn.
-        latency: Seconds before each answer; a pair for anything between the two.
-        port: 0 for any free one.
-        token: The one token that is let in.
-        churn: How the list moves while it is read; by default it stands still.
-        stamps: Print ``created`` and ``updated`` to the microsecond, or cut off to the second. They are sorted and
-            filtered to the microsecond anyway.
-        ties: Whether customers of one instant come in a ``stable`` order, or ``shuffled`` anew for each request.
-        ignores: Names of query parameters to ignore, such as ``{"ordering"}``.
-
-    Example:
-        >>> async with MockServer(customers=1_000) as sandbox, sandbox.session() as piriod:
-        ...     customers = await piriod.customers(country="CL").collect()
+        customers: Number of customers of the workspace `acc_mock`, or a mapping of workspace ids to numbers.
+        seed: The same seed gives the same customers and the same mutations.
+        latency: Seconds before each response, or a pair to draw them between.
+        port: Port to listen on; 0 for any free one.
+        token: The only token that it accepts.
+        mutations: How customers change while they are read; by default they do not.
+        timestamp_precision: Precision of `created` and `updated` in responses. Sorting and filtering always use
+            microseconds.
+        tie_order: Order of customers with the same `created`: `stable`, or `shuffled` for each request.
+        ignored_params: Query parameters to ignore, such as `{"ordering"}`.
     """
 
     def __init__(
@@ -53,37 +70,36 @@ class MockServer(Store, Faults):
         seed: int = 7,
         latency: float | tuple[float, float] = 0.0,
         port: int = 0,
-        token: str = "sandbox-token",  # noqa: S107  not a secret
-        churn: Mutations | None = None,
-        stamps: Literal["microseconds", "seconds"] = "microseconds",
-        ties: Literal["stable", "shuffled"] = "stable",
-        ignores: Collection[str] = (),
+        token: str = "mock-token",  # noqa: S107  not a secret
+        mutations: Mutations | None = None,
+        timestamp_precision: TimestampPrecision = "microseconds",
+        tie_order: Literal["stable", "shuffled"] = "stable",
+        ignored_params: Collection[str] = (),
     ) -> None:
         Store.__init__(self, customers, seed)
         Faults.__init__(self)
         self.token = token
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
         self._port = port
-        self._churn = churn or Mutations(rate=0)
-        self._stamps = stamps
-        self._ties = ties
-        self._ignores = frozenset(ignores)
+        self._mutations = mutations or Mutations(rate=0)
+        self._timestamp_precision = timestamp_precision
+        self._tie_order = tie_order
+        self._ignored_params = frozenset(ignored_params)
         self._random = Random(f"{seed}/server")
         self._runner: web.ServerRunner | None = None
         self._stopping = asyncio.Event()
-        self._answered = 0
 
     async def start(self) -> None:
-        """Open the socket."""
+        """Listen. `async with` calls it for you."""
         self._stopping.clear()
-        # the handler of a client that has gone is cancelled: it may be stalling
+        # a stalling handler is cancelled when its client disconnects
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
 
     async def stop(self) -> None:
-        """Close the socket and all connections; answers on their way are cut short."""
+        """Close the socket and all connections. Latency and stalls end at once."""
         self._stopping.set()
         if self._runner:
             await self._runner.cleanup()
@@ -100,71 +116,71 @@ class MockServer(Store, Faults):
 
     @property
     def url(self) -> str:
-        """Where it listens, such as ``http://127.0.0.1:41234``."""
+        """Base URL, such as `http://127.0.0.1:41234`."""
         if self._runner is None:
-            raise RuntimeError("the sandbox has not started: async with MockServer() as sandbox")
+            raise RuntimeError("the mock server is not started: use async with MockServer() as server")
         host, port = self._runner.addresses[0]
         return f"http://{host}:{port}"
 
     def session(self, **options: Any) -> "PiriodSession":
-        """A session for this sandbox and its first workspace.
+        """Make a session for this server and its first workspace.
 
         Args:
-            **options: Passed on to ``PiriodSession``.
+            **options: Arguments of `PiriodSession`.
         """
-        from piriod_async.session import PiriodSession  # noqa: PLC0415  the server itself needs no client
+        from piriod_async.session import PiriodSession  # noqa: PLC0415  the server itself does not need a client
 
         return PiriodSession(**{"token": self.token, "workspace": self.workspace, "base_url": self.url, **options})
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        asked = RecordedRequest.read(request)
+        recorded = RecordedRequest.from_aiohttp(request)
         try:
-            await self._pause()
+            await self._wait_latency()
         except asyncio.CancelledError:
-            self.requests.append(asked)
+            self.requests.append(recorded)
             raise
-        fault = self._fault_for(asked)
-        answer = fault.answer if fault and fault.answer else self._answer(request, asked)
-        cut = fault.cut if fault else None
-        self.requests.append(evolve(asked, status=0 if cut in ("headers", "body") else answer.status))
-        response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        fault = self._take_fault(recorded)
+        canned = fault.response if fault and fault.response else self._respond(request, recorded)
+        truncation = fault.truncation if fault else None
+        self.requests.append(evolve(recorded, status=0 if truncation in ("headers", "body") else canned.status))
+        response = web.Response(status=canned.status, body=canned.body, headers=canned.headers)
         response.headers["X-Request-Id"] = f"req_{len(self.requests):08}"
-        return await send_cut(response, cut, request, self._stopping) if cut else response
+        return await send_truncated(response, truncation, request, self._stopping) if truncation else response
 
-    async def _pause(self) -> None:
+    async def _wait_latency(self) -> None:
         if seconds := self._random.uniform(*self._latency):
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
                     await self._stopping.wait()
 
-    def _answer(self, request: web.BaseRequest, asked: RecordedRequest) -> Answer:
+    def _respond(self, request: web.BaseRequest, recorded: RecordedRequest) -> CannedResponse:
         url = request.rel_url
-        if asked.path == "/customers":
-            return Answer.html(301, {"Location": str(url.with_path("/customers/", keep_query=True))})
-        if asked.path != "/customers/":
-            return Answer.html(404)
+        if recorded.path == "/customers":
+            return CannedResponse.html(301, {"Location": str(url.with_path("/customers/", keep_query=True))})
+        if recorded.path != "/customers/":
+            return CannedResponse.html(404)
         try:
             authenticate(request.headers.get("Authorization", ""), self.token)
-            workspace = permit(asked.workspace, self.workspaces)
-            if self._limit:
-                self._limit.admit()
-            allow(asked.method)
-            return self._list(workspace, asked, f"http://{request.host}{url.raw_path_qs}")
-        except Refusal as refusal:
-            return refusal.answer
+            workspace = check_workspace(recorded.workspace, self.workspaces)
+            if self._rate_limit:
+                self._rate_limit.check_rate()
+            check_method(recorded.method)
+            return self._list(workspace, recorded, f"http://{request.host}{url.raw_path_qs}")
+        except APIException as error:
+            return error.response
 
-    def _list(self, workspace: str, asked: RecordedRequest, url: str) -> Answer:
-        table = self._table(workspace, test_mode=asked.test_mode)
-        self._stir(table, self._churn.before(self._random), self._random)
-        params = {name: value for name, value in asked.params.items() if name not in self._ignores}
+    def _list(self, workspace: str, recorded: RecordedRequest, url: str) -> CannedResponse:
+        table = self._table(workspace, test_mode=recorded.test_mode)
+        self._mutate(table, self._mutations.before_request(self._random), self._random)
+        params = {name: value for name, value in recorded.params.items() if name not in self._ignored_params}
         count = len(table.select(params))
-        page = Slice.of(params, count)
-        self._stir(table, self._churn.amid(self._random), self._random)
-        rows = table.select(params)
-        if self._ties == "shuffled":
-            rows = shuffled_ties(rows, page.start, page.stop, self._random)
+        page = PageSlice.from_params(params, count)
+        self._mutate(table, self._mutations.mid_request(self._random), self._random)
+        selected = table.select(params)
+        if self._tie_order == "shuffled":
+            selected = shuffled_slice(selected, page.start, page.stop, self._random)
         else:
-            rows = rows[page.start : page.stop]
-        results = [msgspec.Raw(row.json(to_the_second=self._stamps == "seconds")) for row in rows]
-        links = {"next": page.next(url), "previous": page.previous(url)}
-        return Answer.json(200, {"count": count, **links, "results": results})
+            selected = selected[page.start : page.stop]
+        results = [msgspec.Raw(customer.to_json(self._timestamp_precision)) for customer in selected]
+        links = {"next": page.next_url(url), "previous": page.previous_url(url)}
+        return CannedResponse.json(200, {"count": count, **links, "results": results})

@@ -1,4 +1,4 @@
-"""The customers of one workspace, as a database would keep them."""
+"""The customers of one workspace, as a database table."""
 
 from bisect import insort_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,86 +6,91 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from piriod_async.testing.mock_server.factory import LAST_DAY, CustomerFactory
-from piriod_async.testing.mock_server.filters import filtered
-from piriod_async.testing.mock_server.ordering import ordered
-from piriod_async.testing.mock_server.record import BY_CREATED, Row
+from piriod_async.testing.mock_server.filters import filter_customers
+from piriod_async.testing.mock_server.ordering import order_customers
+from piriod_async.testing.mock_server.stored_customer import BY_CREATED, StoredCustomer
 
-SELECTIONS_KEPT = 64
+MAX_CACHED_SELECTIONS = 64
 TICK = timedelta(seconds=1)
 
 
-class Table:
-    """Rows in the order of their ``created``; those of one instant in the order they came.
+class CustomerTable:
+    """Customers sorted by `created`; ties in the order of insertion.
 
     Args:
-        workspace: Whose customers these are.
-        rows: The first ones.
-        factory: Makes up more.
+        workspace: Id of the workspace.
+        customers: Initial customers, sorted by `created`.
+        factory: Makes further customers.
     """
 
-    def __init__(self, workspace: str, rows: Sequence[Row], factory: CustomerFactory) -> None:
+    def __init__(self, workspace: str, customers: Sequence[StoredCustomer], factory: CustomerFactory) -> None:
         self.workspace = workspace
-        self._rows = list(rows)
-        self._by_id = {row.id: row for row in rows}
+        self._customers = list(customers)
+        self._by_id = {customer.id: customer for customer in customers}
         self._factory = factory
-        self._selections: dict[frozenset[tuple[str, str]], Sequence[Row]] = {}
+        self._selections: dict[frozenset[tuple[str, str]], Sequence[StoredCustomer]] = {}
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._customers)
 
-    def __iter__(self) -> Iterator[Row]:
-        return iter(self._rows)
+    def __iter__(self) -> Iterator[StoredCustomer]:
+        return iter(self._customers)
 
-    def __getitem__(self, index: int) -> Row:
-        return self._rows[index]
+    def __getitem__(self, index: int) -> StoredCustomer:
+        return self._customers[index]
 
     def __contains__(self, id_: object) -> bool:
         return id_ in self._by_id
 
-    def select(self, params: Mapping[str, str]) -> Sequence[Row]:
-        """The rows a query asks for, in its order.
+    def select(self, params: Mapping[str, str]) -> Sequence[StoredCustomer]:
+        """Return the customers that a query matches, in its order. Results are cached until the next change.
 
         Raises:
-            Refusal: If a filter has a value the framework does not take.
+            APIException: 400 if a filter has an invalid value.
         """
         key = frozenset(params.items())
         if key not in self._selections:
-            if len(self._selections) >= SELECTIONS_KEPT:
+            if len(self._selections) >= MAX_CACHED_SELECTIONS:
                 self._selections.clear()
-            self._selections[key] = ordered(filtered(self._rows, params), params.get("ordering", ""))
+            matches = filter_customers(self._customers, params)
+            self._selections[key] = order_customers(matches, params.get("ordering", ""))
         return self._selections[key]
 
-    def sample(self, fields: Mapping[str, Any]) -> Row:
-        """Make up a customer, newer than all others but for the fields given, without adding it."""
+    def make(self, fields: Mapping[str, Any]) -> StoredCustomer:
+        """Make a customer without adding it: newer than all others, unless `fields` says otherwise."""
         created = fields.get("created")
         is_aware = isinstance(created, datetime) and created.tzinfo
-        row = self._factory.make(created.astimezone(UTC) if created and is_aware else self._now())
-        row.set(fields)
-        return row
+        customer = self._factory.make(created.astimezone(UTC) if created and is_aware else self._now())
+        customer.set(fields)
+        return customer
 
-    def add(self, row: Row) -> None:
-        """Insert a row."""
-        if row.id in self._by_id:
-            raise ValueError(f"there is a customer {row.id} already")
-        self._by_id[row.id] = row
-        insort_right(self._rows, row, key=BY_CREATED)
+    def add(self, customer: StoredCustomer) -> None:
+        """Insert a customer.
+
+        Raises:
+            ValueError: The id is already taken.
+        """
+        if customer.id in self._by_id:
+            raise ValueError(f"id={customer.id!r}: expected an id that no customer has already")
+        self._by_id[customer.id] = customer
+        insort_right(self._customers, customer, key=BY_CREATED)
         self._selections.clear()
 
     def remove(self, id_: str) -> None:
-        """Delete a row."""
-        self._rows.remove(self._by_id.pop(id_))
+        """Delete a customer."""
+        self._customers.remove(self._by_id.pop(id_))
         self._selections.clear()
 
     def update(self, id_: str, fields: Mapping[str, Any]) -> None:
-        """Overwrite fields of a row; ``updated`` moves on by itself."""
-        row = self._by_id[id_]
-        before = row.created
-        row.set({"updated": max(self._now(), row.updated + TICK), **fields})
-        if row.created != before:
-            self._rows.remove(row)
-            insort_right(self._rows, row, key=BY_CREATED)
+        """Overwrite fields of a customer. `updated` advances unless it is among them."""
+        customer = self._by_id[id_]
+        created_before = customer.created
+        customer.set({"updated": max(self._now(), customer.updated + TICK), **fields})
+        if customer.created != created_before:
+            self._customers.remove(customer)
+            insort_right(self._customers, customer, key=BY_CREATED)
         self._selections.clear()
 
     def _now(self) -> datetime:
-        """A clock of our own, so that every run is the same: a second after the newest customer."""
-        return (self._rows[-1].created if self._rows else LAST_DAY) + TICK
+        """Return one second after the newest customer: a clock of its own makes every run the same."""
+        return (self._customers[-1].created if self._customers else LAST_DAY) + TICK

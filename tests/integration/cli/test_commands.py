@@ -28,8 +28,8 @@ def ids(done):
 
 async def test_all_customers_of_a_sandbox():
     done = run("customers", "--sandbox", "2500")
-    async with MockServer(2_500) as sandbox:
-        expected = [customer["id"] for customer in sandbox.customers()]
+    async with MockServer(2_500) as server:
+        expected = [customer["id"] for customer in server.customers()]
     assert ids(done) == expected
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -51,9 +51,9 @@ FILTERS = {
 
 @pytest.mark.parametrize("name", FILTERS)
 async def test_every_filter_is_sent(name, here):
-    async with MockServer(300) as sandbox:
-        done = await here.beside("customers", *FILTERS[name], **env_of(sandbox))
-        first = sandbox.requests[0].params
+    async with MockServer(300) as server:
+        done = await here.beside("customers", *FILTERS[name], **env_of(server))
+        first = server.requests[0].params
     option, *value = FILTERS[name]
     sent = {"created__gte": "2025-06-01T04:00:00Z", "metadata__plan": "gold", "metadata__a key": "b=c"}
     assert first[name] == sent.get(name, value[0] if value else option.partition("=")[2])
@@ -68,10 +68,10 @@ def test_filters_hold(here):
 
 
 async def test_the_servers_own_order_and_no_checks(here):
-    async with MockServer(30, ignores={"country"}) as sandbox:
-        checked = await here.beside("customers", "--ordering", "", "--country", "PE", **env_of(sandbox))
-        taken = await here.beside("customers", "--country", "PE", "--no-check-filters", **env_of(sandbox))
-        assert "ordering" not in sandbox.requests[0].params
+    async with MockServer(30, ignored_params={"country"}) as server:
+        checked = await here.beside("customers", "--ordering", "", "--country", "PE", **env_of(server))
+        taken = await here.beside("customers", "--country", "PE", "--no-check-filters", **env_of(server))
+        assert "ordering" not in server.requests[0].params
     assert (checked.returncode, checked.stdout) == (1, "")
     assert checked.stderr.endswith("\n--no-check-filters takes the answers as they are\n")
     assert len(ids(taken)) == 30
@@ -84,8 +84,8 @@ def test_money_is_written_as_it_came(here):
 
 
 async def test_the_environment_says_whose_customers(here):
-    async with MockServer({"acc_1": 3, "acc_2": 5}) as sandbox:
-        env = env_of(sandbox)
+    async with MockServer({"acc_1": 3, "acc_2": 5}) as server:
+        env = env_of(server)
         listing = await here.beside("customers", **env)
         other = await here.beside("customers", "--workspace", "acc_2", **env)
         test_data = await here.beside("customers", "--test-mode", **env)
@@ -100,13 +100,13 @@ async def test_the_environment_says_whose_customers(here):
 
 
 async def test_limit(here):
-    async with MockServer({"acc_1": 250, "acc_2": 250}) as sandbox:
+    async with MockServer({"acc_1": 250, "acc_2": 250}) as server:
         both = ("--workspace", "acc_1", "--workspace", "acc_2", "--limit")
         for limit, requests in ((1, 1), (250, 6), (260, 6)):
-            sandbox.requests.clear()
-            done = await here.beside("customers", *both, str(limit), **env_of(sandbox))
+            server.requests.clear()
+            done = await here.beside("customers", *both, str(limit), **env_of(server))
             assert len(ids(done)) == limit
-            assert len(sandbox.requests) <= requests
+            assert len(server.requests) <= requests
         assert [json.loads(line)["workspace"] for line in done.stdout.splitlines()] == ["acc_1"] * 250 + ["acc_2"] * 10
 
 
@@ -144,10 +144,10 @@ def test_no_customers_are_no_error(here):
 
 
 async def test_a_token_of_a_file(here, tmp_path):
-    (tmp_path / "token").write_text("sandbox-token\n")
+    (tmp_path / "token").write_text("mock-token\n")
     (tmp_path / "empty").write_text("\n")
-    async with MockServer(3) as sandbox:
-        env = env_of(sandbox, PIRIOD_TOKEN="another")
+    async with MockServer(3) as server:
+        env = env_of(server, PIRIOD_TOKEN="another")
         done = await here.beside("customers", "--token-file", tmp_path / "token", **env)
         wrong = await here.beside("customers", **env)
     assert len(ids(done)) == 3
@@ -157,9 +157,9 @@ async def test_a_token_of_a_file(here, tmp_path):
     assert (empty.returncode, "is empty" in empty.stderr) == (2, True)
     absent = here("customers", "--token-file", tmp_path / "absent", PIRIOD_WORKSPACE="acc_1")
     assert (absent.returncode, "No such file" in absent.stderr) == (2, True)
-    (tmp_path / "token").write_bytes(b"\xef\xbb\xbfsandbox-token\r\n")  # as an editor on Windows leaves it
-    async with MockServer(3) as sandbox:
-        done = await here.beside("customers", "--token-file", tmp_path / "token", **env_of(sandbox))
+    (tmp_path / "token").write_bytes(b"\xef\xbb\xbfmock-token\r\n")  # as an editor on Windows leaves it
+    async with MockServer(3) as server:
+        done = await here.beside("customers", "--token-file", tmp_path / "token", **env_of(server))
     assert len(ids(done)) == 3
     (tmp_path / "token").write_bytes(b"\xff\xfe")
     odd = here("customers", "--token-file", tmp_path / "token", PIRIOD_WORKSPACE="acc_1")
@@ -246,9 +246,9 @@ def test_help(here):
 
 
 async def test_errors_are_two_lines_that_say_what_to_do(here):
-    async with MockServer(300) as sandbox:
-        sandbox.fail(status=418, body=b'{"detail": "\\u001b[31mteapot\\nof\\u202eclay"}')
-        done = await here.beside("customers", **env_of(sandbox))
+    async with MockServer(300) as server:
+        server.fail(status=418, body=b'{"detail": "\\u001b[31mteapot\\nof\\u202eclay"}')
+        done = await here.beside("customers", **env_of(server))
     assert done.returncode == 1
     said, what = done.stderr.splitlines()
     assert "\ufffd[31mteapot of\ufffdclay" in said
@@ -256,30 +256,30 @@ async def test_errors_are_two_lines_that_say_what_to_do(here):
 
 
 async def test_verbose_shows_the_attempts(here):
-    async with MockServer(3) as sandbox:
-        sandbox.fail(status=503, times=1, retry_after=0)
-        done = await here.beside("customers", "-v", **env_of(sandbox))
-        again = await here.beside("customers", **env_of(sandbox))
+    async with MockServer(3) as server:
+        server.fail(status=503, times=1, retry_after=0)
+        done = await here.beside("customers", "-v", **env_of(server))
+        again = await here.beside("customers", **env_of(server))
     assert done.returncode == 0
-    assert "page 1 of acc_sandbox: 503 at attempt 1" in done.stderr
-    assert "page 1 of acc_sandbox: 200 at attempt 2" in done.stderr
+    assert "page 1 of acc_mock: 503 at attempt 1" in done.stderr
+    assert "page 1 of acc_mock: 200 at attempt 2" in done.stderr
     assert again.stderr == ""
 
 
 async def test_no_server(here):
-    async with MockServer(3) as sandbox:
-        env = env_of(sandbox)
+    async with MockServer(3) as server:
+        env = env_of(server)
     env["PIRIOD_WORKSPACE"] = "acc_1"
     done = await here.beside("customers", "--base-url", "http://example.com", **env)
     assert (done.returncode, "--base-url 'http://example.com': expected" in done.stderr) == (2, True)
 
 
 async def test_an_incomplete_list_is_exit_code_3(here):
-    async with MockServer(300, ties="shuffled") as sandbox:
-        moment = sandbox.customers()[0]["created"]
+    async with MockServer(300, tie_order="shuffled") as server:
+        moment = server.customers()[0]["created"]
         for _ in range(150):
-            sandbox.add(created=moment)
-        done = await here.beside("customers", **env_of(sandbox))
+            server.add(created=moment)
+        done = await here.beside("customers", **env_of(server))
     assert done.returncode == 3
     assert done.stderr.endswith("\ntry again when the list moves less\n")
 
@@ -327,28 +327,28 @@ def test_without_pyarrow_only_parquet_is_missing(here, monkeypatch, tmp_path):
 
 async def test_several_workspaces_one_after_the_other(here, tmp_path):
     (tmp_path / "list").write_text("# ours\nacc_2\n\nacc_3  # the new one\nacc_1\n")
-    async with MockServer({"acc_1": 120, "acc_2": 30, "acc_3": 0}) as sandbox:
-        expected = [(name, row["id"]) for name in ("acc_1", "acc_2", "acc_3") for row in sandbox.customers(name)]
+    async with MockServer({"acc_1": 120, "acc_2": 30, "acc_3": 0}) as server:
+        expected = [(name, row["id"]) for name in ("acc_1", "acc_2", "acc_3") for row in server.customers(name)]
         options = ("--workspace", "acc_1", "--workspaces-file", tmp_path / "list")
         for kind in ("jsonl", "csv", "parquet"):
             file = tmp_path / f"a.{kind}"
-            done = await here.beside("customers", *options, "-o", file, "--fields", "id", **env_of(sandbox))
+            done = await here.beside("customers", *options, "-o", file, "--fields", "id", **env_of(server))
             assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
             assert [(row["workspace"], row["id"]) for row in rows_of(file)] == expected
-        printed = await here.beside("customers", *options, "--format", "table", "--fields", "id", **env_of(sandbox))
+        printed = await here.beside("customers", *options, "--format", "table", "--fields", "id", **env_of(server))
     assert [tuple(line.split()) for line in printed.stdout.splitlines()] == [("workspace", "id"), *expected]
 
 
 async def test_a_workspace_that_fails_does_not_cost_the_others(here, tmp_path):
     file = tmp_path / "a.csv"
-    async with MockServer({"acc_1": 250, "acc_2": 250, "acc_3": 250}) as sandbox:
+    async with MockServer({"acc_1": 250, "acc_2": 250, "acc_3": 250}) as server:
         options = ("--workspace", "acc_1", "--workspace", "acc_2", "--workspace", "acc_3", "--fields", "id")
-        for name in sandbox.workspaces:
-            sandbox.customers(name)
-        sandbox.fail(status=403, times=None, workspace="acc_2", page=3)
-        printed = await here.beside("customers", *options, **env_of(sandbox))
-        counted = await here.beside("customers", *options[:6], "--count", **env_of(sandbox))
-        written = await here.beside("customers", *options, "-o", file, **env_of(sandbox))
+        for name in server.workspaces:
+            server.customers(name)
+        server.fail(status=403, times=None, workspace="acc_2", page=3)
+        printed = await here.beside("customers", *options, **env_of(server))
+        counted = await here.beside("customers", *options[:6], "--count", **env_of(server))
+        written = await here.beside("customers", *options, "-o", file, **env_of(server))
         assert not file.exists()
         assert [printed.returncode, counted.returncode, written.returncode] == [3, 0, 3]
         lines = written.stderr.splitlines()
@@ -358,10 +358,10 @@ async def test_a_workspace_that_fails_does_not_cost_the_others(here, tmp_path):
         assert lines[2] == f"600 customers are kept in {file}.part: add --resume to go on from there"
         part = rows_of_csv = list(csv.DictReader(io.StringIO((tmp_path / "a.csv.part").read_text())))
         assert len(part) == 600
-        sandbox.heal()
-        resumed = await here.beside("customers", *options, "-o", file, "--resume", **env_of(sandbox))
+        server.clear_faults()
+        resumed = await here.beside("customers", *options, "-o", file, "--resume", **env_of(server))
         assert (resumed.returncode, resumed.stderr) == (0, "")
-        expected = {(name, row["id"]) for name in sandbox.workspaces for row in sandbox.customers(name)}
+        expected = {(name, row["id"]) for name in server.workspaces for row in server.customers(name)}
     rows = [(row["workspace"], row["id"]) for row in rows_of(file)]
     assert rows[:600] == [(row["workspace"], row["id"]) for row in rows_of_csv]
     assert len(rows) == 750
@@ -371,10 +371,10 @@ async def test_a_workspace_that_fails_does_not_cost_the_others(here, tmp_path):
 async def test_what_a_failed_workspace_left_does_not_count(here, tmp_path):
     """By name there is no going on: what came of it is forgotten, and leaves room under the limit."""
     options = ("--workspace", "acc_1", "--workspace", "acc_2", "--ordering", "name", "--limit", "250")
-    async with MockServer({"acc_1": 450, "acc_2": 250}) as sandbox:
-        sandbox.fail(status=403, times=None, workspace="acc_1", page=3)
-        done = await here.beside("customers", *options, "-o", tmp_path / "a.csv", **env_of(sandbox))
-        expected = {row["id"] for row in sandbox.customers("acc_2")}
+    async with MockServer({"acc_1": 450, "acc_2": 250}) as server:
+        server.fail(status=403, times=None, workspace="acc_1", page=3)
+        done = await here.beside("customers", *options, "-o", tmp_path / "a.csv", **env_of(server))
+        expected = {row["id"] for row in server.customers("acc_2")}
     assert done.returncode == 3
     (tmp_path / "a.csv.part").rename(tmp_path / "part.csv")
     assert [row["workspace"] for row in rows_of(tmp_path / "part.csv")] == ["acc_2"] * 250
@@ -382,14 +382,14 @@ async def test_what_a_failed_workspace_left_does_not_count(here, tmp_path):
 
 
 async def test_a_failed_count(here):
-    async with MockServer({"acc_1": 2}) as sandbox:
+    async with MockServer({"acc_1": 2}) as server:
         options = ("--workspace", "acc_0", "--workspace", "acc_1", "--count")
-        done = await here.beside("customers", *options, **env_of(sandbox))
+        done = await here.beside("customers", *options, **env_of(server))
     assert (done.returncode, done.stdout) == (3, "acc_1\t2\n")
     assert done.stderr.endswith("\npiriod-async: 1 of 2 workspaces failed: acc_0\n")
 
 
-# --- the sandbox ---
+# --- the mock server ---
 
 
 def test_the_sandbox_serves_until_interrupted():

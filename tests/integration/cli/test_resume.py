@@ -52,23 +52,23 @@ async def test_killed_at_several_moments_and_resumed(kind, here, tmp_path):
     more = ("--contacts", tmp_path / "whole-contacts.csv"), ("--contacts", tmp_path / "contacts.csv")
     of_whole, of_file = more if kind == "csv" else ((), ())
     options = ("--workspace", "acc_1", "--workspace", "acc_2")
-    async with MockServer({"acc_1": 2_300, "acc_2": 2_100}, latency=0.002) as sandbox:
-        undisturbed = await here.beside("customers", "-o", whole, *of_whole, *options, **env_of(sandbox))
+    async with MockServer({"acc_1": 2_300, "acc_2": 2_100}, latency=0.002) as server:
+        undisturbed = await here.beside("customers", "-o", whole, *of_whole, *options, **env_of(server))
         assert (undisturbed.returncode, undisturbed.stderr) == (0, "")
-        asked = len(sandbox.requests)
+        asked = len(server.requests)
         command = ("customers", "-o", file, *of_file, *options, "--resume")
         moments = [
-            lambda: len(sandbox.requests) > asked + 3,
+            lambda: len(server.requests) > asked + 3,
             lambda: kept_of(file) >= 1_000,
             lambda: kept_of(file) >= 3_300,
         ]
         kept = []
         for moment in moments:
-            code, _ = await stopped(signal.SIGKILL, moment, *command, env=env_of(sandbox))
+            code, _ = await stopped(signal.SIGKILL, moment, *command, env=env_of(server))
             assert code == -signal.SIGKILL
             assert not file.exists()
             kept.append(kept_of(file))
-        done = await here.beside(*command, **env_of(sandbox))
+        done = await here.beside(*command, **env_of(server))
         assert (done.returncode, done.stderr) == (0, "")
     assert 0 <= kept[0] < kept[1] < kept[2] < 4_400
     assert same(file, whole)
@@ -81,12 +81,12 @@ async def test_killed_at_several_moments_and_resumed(kind, here, tmp_path):
 async def test_killed_and_resumed_while_the_list_moves(here, tmp_path):
     file = tmp_path / "a.jsonl"
     command = ("customers", "-o", file, "--fields", "id", "--resume")
-    async with MockServer(3_500, churn=Mutations(rate=0.5), latency=0.002) as sandbox:
+    async with MockServer(3_500, mutations=Mutations(rate=0.5), latency=0.002) as server:
         for moment in (lambda: kept_of(file) >= 1_000, lambda: kept_of(file) >= 2_000):
-            code, _ = await stopped(signal.SIGKILL, moment, *command, env=env_of(sandbox))
+            code, _ = await stopped(signal.SIGKILL, moment, *command, env=env_of(server))
             assert code == -signal.SIGKILL
-        done = await here.beside(*command, **env_of(sandbox))
-        untouched = set(sandbox.untouched())
+        done = await here.beside(*command, **env_of(server))
+        untouched = set(server.unchanged_ids())
     ids = [row["id"] for row in rows_of(file)]
     assert (done.returncode, done.stderr) == (0, "")
     assert len(set(ids)) == len(ids)
@@ -97,9 +97,9 @@ async def test_killed_and_resumed_while_the_list_moves(here, tmp_path):
 @every_kind
 async def test_interrupted_and_resumed(kind, tmp_path):
     file = tmp_path / f"a.{kind}"
-    async with MockServer(2_500, latency=0.002) as sandbox:
+    async with MockServer(2_500, latency=0.002) as server:
         moment = lambda: kept_of(file) >= 1_000  # noqa: E731
-        code, said = await stopped(signal.SIGINT, moment, "customers", "-o", file, env=env_of(sandbox))
+        code, said = await stopped(signal.SIGINT, moment, "customers", "-o", file, env=env_of(server))
         assert code == 130
         lines = said.splitlines()
         assert lines[0] == "piriod-async: interrupted"
@@ -110,8 +110,8 @@ async def test_interrupted_and_resumed(kind, tmp_path):
             part = file.with_name(f"part.{kind}")
             part.write_bytes(file.with_name(f"{file.name}.part").read_bytes())
             assert len(rows_of(part)) == kept
-        done = await beside("customers", "-o", file, "--resume", **env_of(sandbox))
-        expected = [customer["id"] for customer in sandbox.customers()]
+        done = await beside("customers", "-o", file, "--resume", **env_of(server))
+        expected = [customer["id"] for customer in server.customers()]
     assert (done.returncode, done.stderr) == (0, "")
     assert [row["id"] for row in rows_of(file)] == expected
 
@@ -123,16 +123,16 @@ async def test_interrupted_at_the_very_end(here, tmp_path, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    async with MockServer(250) as sandbox:
-        expected = [customer["id"] for customer in sandbox.customers()]
+    async with MockServer(250) as server:
+        expected = [customer["id"] for customer in server.customers()]
         with monkeypatch.context() as patch:
             patch.setattr("piriod_async.export.arrow_format.stream_to_parquet", interrupted)
-            done = await here.beside("customers", "-o", file, **env_of(sandbox))
+            done = await here.beside("customers", "-o", file, **env_of(server))
         assert done.returncode == 130
         assert done.stderr.splitlines()[1].startswith(f"250 customers are kept in {file}.part: add --resume")
-        asked = len(sandbox.requests)
-        done = await here.beside("customers", "-o", file, "--resume", **env_of(sandbox))
-        assert len(sandbox.requests) == asked
+        asked = len(server.requests)
+        done = await here.beside("customers", "-o", file, "--resume", **env_of(server))
+        assert len(server.requests) == asked
     assert (done.returncode, done.stderr) == (0, "")
     assert [row["id"] for row in rows_of(file)] == expected
     assert [path.name for path in tmp_path.iterdir()] == ["a.parquet"]
@@ -140,50 +140,50 @@ async def test_interrupted_at_the_very_end(here, tmp_path, monkeypatch):
 
 async def test_a_page_that_cannot_be_written_is_not_lost(here, tmp_path):
     file = tmp_path / "a.parquet"
-    async with MockServer(1_500) as sandbox:
-        expected = [customer["id"] for customer in sandbox.customers()]
-        sandbox.update(expected[1_250], aggregations={"balance": "1" * 30})
-        done = await here.beside("customers", "-o", file, **env_of(sandbox))
+    async with MockServer(1_500) as server:
+        expected = [customer["id"] for customer in server.customers()]
+        server.update(expected[1_250], aggregations={"balance": "1" * 30})
+        done = await here.beside("customers", "-o", file, **env_of(server))
         assert done.returncode == 1
         assert done.stderr.startswith(f"piriod-async: customer {expected[1_250]}: aggregations=")
         assert "CSV and JSON lines would hold it" in done.stderr
         assert 1_000 < kept_of(file) < 1_250
-        sandbox.update(expected[1_250], aggregations={"balance": "1"})
-        done = await here.beside("customers", "-o", file, "--resume", **env_of(sandbox))
+        server.update(expected[1_250], aggregations={"balance": "1"})
+        done = await here.beside("customers", "-o", file, "--resume", **env_of(server))
     assert (done.returncode, done.stderr) == (0, "")
     assert [row["id"] for row in rows_of(file)] == expected
 
 
 async def test_interrupted_before_anything_came(tmp_path):
-    async with MockServer(2_500) as sandbox:
-        sandbox.fail(stall=True, times=None)
+    async with MockServer(2_500) as server:
+        server.fail(stall=True, times=None)
         moment = (tmp_path / "a.csv.part.state").exists
-        done = await stopped(signal.SIGINT, moment, "customers", "-o", tmp_path / "a.csv", env=env_of(sandbox))
+        done = await stopped(signal.SIGINT, moment, "customers", "-o", tmp_path / "a.csv", env=env_of(server))
     assert done == (130, "piriod-async: interrupted\n")
 
 
 async def test_a_limit_counts_what_was_kept(tmp_path):
     file = tmp_path / "a.csv"
     options = ("-o", file, "--fields", "id", "--limit", "2100", "--workspace", "acc_1", "--workspace", "acc_2")
-    async with MockServer({"acc_1": 1_500, "acc_2": 2_000}, latency=0.004) as sandbox:
+    async with MockServer({"acc_1": 1_500, "acc_2": 2_000}, latency=0.004) as server:
         moment = lambda: kept_of(file) >= 1_000  # noqa: E731
-        code, _ = await stopped(signal.SIGKILL, moment, "customers", *options, env=env_of(sandbox))
+        code, _ = await stopped(signal.SIGKILL, moment, "customers", *options, env=env_of(server))
         assert code == -signal.SIGKILL
-        await beside("customers", *options, "--resume", **env_of(sandbox))
-        expected = [row["id"] for name in sandbox.workspaces for row in sandbox.customers(name)][:2_100]
+        await beside("customers", *options, "--resume", **env_of(server))
+        expected = [row["id"] for name in server.workspaces for row in server.customers(name)][:2_100]
     assert [row["id"] for row in rows_of(file)] == expected
 
 
 @pytest.mark.parametrize("ordering", ["-created", "name", ""])
 async def test_orderings(ordering, here, tmp_path):
     file = tmp_path / "a.jsonl"
-    async with MockServer(2_500) as sandbox:
-        sandbox.fail(status=404, page=20)
-        sandbox.fail(status=400, page=9)
+    async with MockServer(2_500) as server:
+        server.fail(status=404, page=20)
+        server.fail(status=400, page=9)
         options = ("customers", "-o", file, f"--ordering={ordering}")
-        failed = await here.beside(*options, **env_of(sandbox))
-        sandbox.heal()
-        done = await here.beside(*options, "--resume", **env_of(sandbox))
+        failed = await here.beside(*options, **env_of(server))
+        server.clear_faults()
+        done = await here.beside(*options, "--resume", **env_of(server))
     assert (failed.returncode, done.returncode) == (1, 0)
     assert ("are kept" in failed.stderr) == (ordering == "-created")
     assert len({row["id"] for row in rows_of(file)}) == len(rows_of(file)) == 2_500
@@ -206,18 +206,18 @@ OTHERS = {
 
 async def test_a_resume_of_another_export_is_refused(here, tmp_path):
     file = tmp_path / "a.csv"
-    async with MockServer({"acc_1": 300, "acc_2": 300}) as sandbox:
-        sandbox.fail(status=403, page=3)
-        assert (await here.beside("customers", "-o", file, **env_of(sandbox))).returncode == 1
+    async with MockServer({"acc_1": 300, "acc_2": 300}) as server:
+        server.fail(status=403, page=3)
+        assert (await here.beside("customers", "-o", file, **env_of(server))).returncode == 1
         before = {path: path.read_bytes() for path in tmp_path.iterdir()}
         for name, other in OTHERS.items():
-            done = await here.beside("customers", "-o", file, "--resume", *other, **env_of(sandbox))
+            done = await here.beside("customers", "-o", file, "--resume", *other, **env_of(server))
             assert done.returncode == 2, name
             assert f"other options: {name} (it was " in done.stderr
             assert "give the same, or start over without --resume" in done.stderr
             assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
         same_ones = ("--page-size", "50", "--concurrency", "2", "-v", "--no-check-filters")
-        done = await here.beside("customers", "-o", file, "--resume", *same_ones, **env_of(sandbox))
+        done = await here.beside("customers", "-o", file, "--resume", *same_ones, **env_of(server))
         assert done.returncode == 0
         assert "page 1 of acc_1" in done.stderr
     assert len(rows_of(file)) == 300
@@ -225,10 +225,10 @@ async def test_a_resume_of_another_export_is_refused(here, tmp_path):
 
 async def test_starting_over_forgets(here, tmp_path):
     file = tmp_path / "a.csv"
-    async with MockServer(300) as sandbox:
-        sandbox.fail(status=403, page=3)
-        assert (await here.beside("customers", "-o", file, **env_of(sandbox))).returncode == 1
-        done = await here.beside("customers", "-o", file, "--country", "CL", **env_of(sandbox))
+    async with MockServer(300) as server:
+        server.fail(status=403, page=3)
+        assert (await here.beside("customers", "-o", file, **env_of(server))).returncode == 1
+        done = await here.beside("customers", "-o", file, "--country", "CL", **env_of(server))
     assert done.returncode == 0
     assert {row["country_id"] for row in rows_of(file)} == {"CL"}
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"]

@@ -78,12 +78,12 @@ class Screen:
 
 
 async def test_a_table_fits_the_terminal():
-    async with MockServer(150) as sandbox:
+    async with MockServer(150) as server:
         for name in NAMES:
-            sandbox.add(name=name, tax_id=None)
+            server.add(name=name, tax_id=None)
         screen = Screen()
-        code, _ = await screen.run("customers", "--ordering=-created", env=env_of(sandbox))
-        expected = [row["id"] for row in sandbox.customers()][::-1]
+        code, _ = await screen.run("customers", "--ordering=-created", env=env_of(server))
+        expected = [row["id"] for row in server.customers()][::-1]
     header, *rows = screen.lines
     assert code == 0
     assert [row.split()[0] for row in rows] == expected
@@ -102,9 +102,9 @@ async def test_a_table_fits_the_terminal():
 
 
 async def test_all_fields_on_a_narrow_terminal():
-    async with MockServer(5) as sandbox:
+    async with MockServer(5) as server:
         screen = Screen(columns=40)
-        await screen.run("customers", env=env_of(sandbox))
+        await screen.run("customers", env=env_of(server))
     _, *rows = screen.lines
     assert len(rows) == 5
     assert max(map(cell_len, rows)) <= 40
@@ -113,9 +113,9 @@ async def test_all_fields_on_a_narrow_terminal():
 async def test_progress_while_it_runs_and_then_no_more(tmp_path):
     file = tmp_path / "a.csv"
     screen = Screen()
-    async with MockServer(2_500) as sandbox:
-        sandbox.fail(status=429, retry_after=1, page=3)
-        code, out = await screen.run("customers", "-o", file, env=env_of(sandbox), stdout=subprocess.PIPE)
+    async with MockServer(2_500) as server:
+        server.fail(status=429, retry_after=1, page=3)
+        code, out = await screen.run("customers", "-o", file, env=env_of(server), stdout=subprocess.PIPE)
     shown = ANSI.sub("", screen.seen)
     assert (code, out) == (0, "")
     assert re.search(r"[\d,]+ of 2,500 customers", shown)
@@ -130,9 +130,9 @@ async def test_progress_while_it_runs_and_then_no_more(tmp_path):
 
 async def test_progress_of_several_workspaces_with_a_log_above(tmp_path):
     screen = Screen()
-    async with MockServer({"acc_1": 300, "acc_2": 300}, latency=0.01) as sandbox:
+    async with MockServer({"acc_1": 300, "acc_2": 300}, latency=0.01) as server:
         options = ("-v", "-o", tmp_path / "a.csv", "--workspace", "acc_1", "--workspace", "acc_2", "--limit", "450")
-        code, _ = await screen.run("customers", *options, env=env_of(sandbox))
+        code, _ = await screen.run("customers", *options, env=env_of(server))
     shown = ANSI.sub("", screen.seen)
     assert code == 0
     assert "acc_1 (1 of 2)" in shown
@@ -143,9 +143,9 @@ async def test_progress_of_several_workspaces_with_a_log_above(tmp_path):
 
 async def test_an_interrupt_on_a_terminal(tmp_path):
     screen = Screen()
-    async with MockServer(2_500, latency=0.05) as sandbox:
+    async with MockServer(2_500, latency=0.05) as server:
         command = ("customers", "-o", tmp_path / "a.jsonl")
-        code, _ = await screen.run(*command, env=env_of(sandbox), stop="00 of 2,500 customers")
+        code, _ = await screen.run(*command, env=env_of(server), stop="00 of 2,500 customers")
     assert code == 130
     assert "piriod-async: interrupted" in screen.lines
     assert "".join(screen.lines).endswith("add --resume to go on from there")
@@ -154,9 +154,9 @@ async def test_an_interrupt_on_a_terminal(tmp_path):
 
 async def test_rows_and_progress_share_the_terminal():
     screen = Screen()
-    async with MockServer(1_500, latency=0.02) as sandbox:
-        code, _ = await screen.run("customers", "--format", "jsonl", "--fields", "id", env=env_of(sandbox))
-        expected = [f'{{"id":"{row["id"]}"}}' for row in sandbox.customers()]
+    async with MockServer(1_500, latency=0.02) as server:
+        code, _ = await screen.run("customers", "--format", "jsonl", "--fields", "id", env=env_of(server))
+        expected = [f'{{"id":"{row["id"]}"}}' for row in server.customers()]
     assert code == 0
     assert screen.lines == expected
     assert "of 1,500 customers" in ANSI.sub("", screen.seen)
@@ -166,9 +166,9 @@ async def test_rows_and_progress_share_the_terminal():
 async def test_no_progress_where_it_would_be_rubbish(env):
     screen = Screen()
     pipes = {} if env else {"stderr": subprocess.PIPE}
-    async with MockServer(1_500, latency=0.01) as sandbox:
+    async with MockServer(1_500, latency=0.01) as server:
         command = ("customers", "--format", "csv", "--fields", "id")
-        code, _ = await screen.run(*command, env=env_of(sandbox) | env | {"FORCE_COLOR": "1"}, **pipes)
+        code, _ = await screen.run(*command, env=env_of(server) | env | {"FORCE_COLOR": "1"}, **pipes)
     assert code == 0
     assert "customers" not in screen.seen
     assert "\x1b" not in screen.seen
@@ -176,13 +176,13 @@ async def test_no_progress_where_it_would_be_rubbish(env):
 
 async def test_a_token_is_asked_for_and_not_shown():
     screen = Screen()
-    async with MockServer(3) as sandbox:
-        env = env_of(sandbox, PIRIOD_TOKEN="")
-        when = {"Piriod API token: ": f"{sandbox.token}\n".encode()}
+    async with MockServer(3) as server:
+        env = env_of(server, PIRIOD_TOKEN="")
+        when = {"Piriod API token: ": f"{server.token}\n".encode()}
         code, _ = await screen.run("customers", "--format", "table", env=env, when=when)
     assert code == 0
     assert screen.seen.count("cus_") == 3
-    assert sandbox.token not in screen.seen
+    assert server.token not in screen.seen
 
 
 async def test_nobody_answers_for_the_token():

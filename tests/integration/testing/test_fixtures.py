@@ -100,21 +100,21 @@ def test_nobody_pays_for_it_unasked(pytester: pytest.Pytester) -> None:
 
 
 async def test_it_waits_again_afterwards(clock) -> None:
-    async with MockServer(3) as sandbox, sandbox.session(retry=clock.policy()) as piriod:
+    async with MockServer(3) as server, server.session(retry=clock.policy()) as piriod:
         with no_backoff(), no_backoff():
-            sandbox.fail(status=429, retry_after=100, times=2)
-            sandbox.fail(status=500, times=2)
+            server.fail(status=429, retry_after=100, times=2)
+            server.fail(status=500, times=2)
             await piriod.customers().count()
-            assert (clock.naps, piriod.stats.rate) == ([0, 0, 0, 0], None)
-        sandbox.fail(status=429, retry_after=100)
+            assert (clock.naps, piriod.stats.pace) == ([0, 0, 0, 0], None)
+        server.fail(status=429, retry_after=100)
         await piriod.customers().count()
         assert 100 <= sum(clock.naps) <= 101
-        assert piriod.stats.rate is not None
+        assert piriod.stats.pace is not None
 
 
 async def test_what_is_not_waited_for_is_raised_all_the_same() -> None:
-    async with MockServer(3) as sandbox, sandbox.session() as piriod:
-        sandbox.fail(status=429, retry_after=1_000)
+    async with MockServer(3) as server, server.session() as piriod:
+        server.fail(status=429, retry_after=1_000)
         with no_backoff(), pytest.raises(RateLimitError) as caught:
             await piriod.customers().count()
         assert caught.value.attempts == 1

@@ -1,4 +1,4 @@
-"""The sandbox: data, query, faults, churn, and an orderly end."""
+"""The mock server: data, query, faults, churn, and an orderly end."""
 
 import asyncio
 import json
@@ -22,9 +22,9 @@ NOON = datetime(2031, 5, 5, 12, tzinfo=UTC)
 class Client:
     """A bare client of one sandbox."""
 
-    def __init__(self, http: ClientSession, sandbox: MockServer) -> None:
+    def __init__(self, http: ClientSession, server: MockServer) -> None:
         self.http = http
-        self.sandbox = sandbox
+        self.sandbox = server
 
     def get(self, query: str = "", *, path: str = "/customers/", **headers: str) -> Any:
         usual = {"authorization": f"Token {self.sandbox.token}", "x_simple_workspace": self.sandbox.workspace}
@@ -46,8 +46,8 @@ class Client:
 
 @asynccontextmanager
 async def running(*args: Any, **kwargs: Any) -> AsyncIterator[tuple[MockServer, Client]]:
-    async with MockServer(*args, **kwargs) as sandbox, ClientSession() as http:
-        yield sandbox, Client(http, sandbox)
+    async with MockServer(*args, **kwargs) as server, ClientSession() as http:
+        yield server, Client(http, server)
 
 
 def others() -> set[asyncio.Task[Any]]:
@@ -87,69 +87,69 @@ def test_check_digits_are_those_of_the_tax_offices() -> None:
 
 
 async def test_money_is_printed_with_two_decimals_and_stamps_to_the_microsecond() -> None:
-    async with running(50) as (sandbox, client):
+    async with running(50) as (server, client):
         async with client.get("page_size=50") as response:
             text = await response.text()
         sales = re.findall(r'"sales":([^,]+),', text)
         assert len(sales) == 50
         assert all(re.fullmatch(r"\d+\.\d\d", amount) for amount in sales)
-        sandbox.add(created=NOON, metadata={})
+        server.add(created=NOON, metadata={})
         assert (await client.page())["results"][0]["created"] == "2031-05-05T12:00:00Z"
         assert re.search(r'"created":"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"', text)
 
 
 async def test_stamps_to_the_second_still_filter_to_the_microsecond() -> None:
-    async with running(0, stamps="seconds") as (sandbox, client):
-        ids = [sandbox.add(created=NOON + timedelta(microseconds=tick)) for tick in (2, 1)]
+    async with running(0, timestamp_precision="seconds") as (server, client):
+        ids = [server.add(created=NOON + timedelta(microseconds=tick)) for tick in (2, 1)]
         page = await client.page("created__lte=2031-05-05T12:00:00.000001Z")
         assert [customer["id"] for customer in page["results"]] == ids[1:]
         assert page["results"][0]["created"] == "2031-05-05T12:00:00Z"
 
 
 async def test_workspaces_are_made_when_asked_for() -> None:
-    async with running({f"acc_{n}": n for n in range(1_000)}) as (sandbox, client):
-        assert not sandbox._tables
+    async with running({f"acc_{n}": n for n in range(1_000)}) as (server, client):
+        assert not server._tables
         assert (await client.page(x_simple_workspace="acc_7"))["count"] == 7
-        assert list(sandbox._tables) == [("acc_7", False)]
-        assert len(sandbox.workspaces) == 1_000
-        assert not {c["id"] for c in sandbox.customers("acc_8")} & {c["id"] for c in sandbox.customers("acc_9")}
+        assert list(server._tables) == [("acc_7", False)]
+        assert len(server.workspaces) == 1_000
+        assert not {c["id"] for c in server.customers("acc_8")} & {c["id"] for c in server.customers("acc_9")}
 
 
 async def test_test_data_is_apart() -> None:
-    async with running(30) as (sandbox, client):
+    async with running(30) as (server, client):
         live, test = await client.ids("page_size=100"), await client.page("page_size=100", x_piriod_test_mode="True")
         assert test["count"] == 25
         assert all(customer["test_mode"] for customer in test["results"])
         assert not {customer["id"] for customer in test["results"]} & set(live)
-        assert [request.test_mode for request in sandbox.requests] == [False, True]
+        assert [request.test_mode for request in server.requests] == [False, True]
 
 
 # --- the query ---
 
 
 async def test_pages_and_links() -> None:
-    async with running(45) as (sandbox, client):
+    async with running(45) as (server, client):
         first, last = await client.page("name=&page=1"), await client.page("page=last&page_size=0")
         assert (first["count"], len(first["results"]), len(last["results"])) == (45, 20, 5)
-        assert first["next"] == f"{sandbox.url}/customers/?name=&page=2"
-        assert (await client.page("page=2&name="))["previous"] == f"{sandbox.url}/customers/?name="
+        assert first["next"] == f"{server.url}/customers/?name=&page=2"
+        assert (await client.page("page=2&name="))["previous"] == f"{server.url}/customers/?name="
         assert (first["previous"], last["next"]) == (None, None)
         for page in ("0", "4", "-1", "x"):
             assert await client.answer(f"page={page}") == (404, {"detail": "Invalid page."})
-        assert [request.page for request in sandbox.requests] == [1, None, 2, 0, 4, None, None]
-        assert sandbox.requests[0].query == (("name", ""), ("page", "1"))
-        assert sandbox.requests[2].params == {"page": "2", "name": ""}
+        assert [request.page for request in server.requests] == [1, None, 2, 0, 4, None, None]
+        assert server.requests[0].query == (("name", ""), ("page", "1"))
+        assert server.requests[2].params == {"page": "2", "name": ""}
 
 
 async def test_filters_and_ordering() -> None:
-    async with running(300) as (sandbox, client):
-        everybody = sandbox.customers()
+    async with running(300) as (server, client):
+        everybody = server.customers()
         gold = [c["id"] for c in everybody if c["country"]["id"] == "CL" and c["metadata"].get("plan") == "gold"]
         assert await client.ids("country=CL&metadata__plan=gold&ordering=created&page_size=100") == gold[:100]
         names = [c["id"] for c in sorted(everybody, key=lambda c: c["name"], reverse=True)]
         assert await client.ids("ordering=-name,created&page_size=100") == names[:100]
         assert await client.ids("ordering=bogus&bogus=1") == [c["id"] for c in everybody[:-21:-1]]
-        odd = sandbox.add(email="a+b@c.cl", sources=["src_1"], subscriptions=["sub_1"], metadata={"seats": 5})
+        odd = server.add(email="a+b@c.cl", sources=["src_1"], subscriptions=["sub_1"], metadata={"seats": 5})
         for query in ("email=A%2Bb@C.cl", "sources=src_1", "subscriptions=sub_1", "metadata__seats=5"):
             assert await client.ids(query) == [odd]
         assert await client.ids("sources=nobody") == []
@@ -158,8 +158,8 @@ async def test_filters_and_ordering() -> None:
 
 
 async def test_a_plain_date_is_midnight_in_santiago() -> None:
-    async with running(0) as (sandbox, client):
-        ids = [sandbox.add(created=datetime(2031, 1, 1, 2, 59, tzinfo=UTC) + timedelta(minutes=n)) for n in (0, 1)]
+    async with running(0) as (server, client):
+        ids = [server.add(created=datetime(2031, 1, 1, 2, 59, tzinfo=UTC) + timedelta(minutes=n)) for n in (0, 1)]
         assert await client.ids("created__gte=2031-01-01") == ids[1:]
         assert await client.ids("created__lte=2030-12-31T23:59:00") == ids[:1]
 
@@ -189,8 +189,8 @@ async def test_other_paths() -> None:
 
 
 async def test_ignored_parameters_and_shuffled_ties() -> None:
-    async with running(0, ties="shuffled", ignores={"country"}) as (sandbox, client):
-        first, *ties, last = [sandbox.add(created=NOON + timedelta(seconds=n)) for n in (0, *[1] * 30, 2)]
+    async with running(0, tie_order="shuffled", ignored_params={"country"}) as (server, client):
+        first, *ties, last = [server.add(created=NOON + timedelta(seconds=n)) for n in (0, *[1] * 30, 2)]
         assert (await client.page("country=XX"))["count"] == 32
         orders = [await client.ids("ordering=created&page_size=100") for _ in range(3)]
         assert orders[0] != orders[1] != orders[2]
@@ -205,58 +205,58 @@ async def test_ignored_parameters_and_shuffled_ties() -> None:
 
 
 async def test_add_update_remove() -> None:
-    async with running(3) as (sandbox, client):
+    async with running(3) as (server, client):
         start = await client.ids("ordering=created")
-        new = sandbox.add({"name": "Ñandú SpA"}, state="IL", country="CL", website=OMITTED)
-        sandbox.update(start[0], name="Otra", created=NOON)
-        sandbox.remove(start[1])
+        new = server.add({"name": "Ñandú SpA"}, state="IL", country="CL", website=OMITTED)
+        server.update(start[0], name="Otra", created=NOON)
+        server.remove(start[1])
         page = await client.page("ordering=created")
         assert [customer["id"] for customer in page["results"]] == [start[2], new, start[0]]
         payload = page["results"][1]
         assert (payload["name"], payload["state"]) == ("Ñandú SpA", "IL")
         assert "website" not in payload
-        assert sandbox.untouched() == [start[2]]
-        assert [(change.kind, change.id) for change in sandbox.changes] == [
+        assert server.unchanged_ids() == [start[2]]
+        assert [(change.kind, change.id) for change in server.changes] == [
             ("create", new),
             ("edit", start[0]),
             ("delete", start[1]),
         ]
         assert new in await client.ids("country=CL")
         with pytest.raises(KeyError):
-            sandbox.remove(start[1])
+            server.remove(start[1])
         with pytest.raises(ValueError, match="already"):
-            sandbox.add(id=new)
+            server.add(id=new)
         with pytest.raises(ValueError, match="time zone"):
-            sandbox.add(created=datetime(2031, 1, 1))  # noqa: DTZ001
+            server.add(created=datetime(2031, 1, 1))  # noqa: DTZ001
 
 
 async def test_churn_is_logged_and_repeatable() -> None:
     async def run() -> tuple[Any, ...]:
-        async with running(200, churn=Mutations(rate=2.5)) as (sandbox, client):
-            start = {customer["id"] for customer in sandbox.customers()}
+        async with running(200, mutations=Mutations(rate=2.5)) as (server, client):
+            start = {customer["id"] for customer in server.customers()}
             for _ in range(40):
                 await client.page("page_size=1")
-            now = {customer["id"] for customer in sandbox.customers()}
+            now = {customer["id"] for customer in server.customers()}
             kinds: dict[str, set[str]] = {"create": set(), "delete": set(), "edit": set()}
-            for change in sandbox.changes:
+            for change in server.changes:
                 kinds[change.kind].add(change.id)
             assert now == (start | kinds["create"]) - kinds["delete"]
-            assert set(sandbox.untouched()) == start - kinds["delete"] - kinds["edit"]
+            assert set(server.unchanged_ids()) == start - kinds["delete"] - kinds["edit"]
             assert all(kinds.values())
-            assert 80 <= len(sandbox.changes) <= 120
-            assert {change.request for change in sandbox.changes} == set(range(40))
-            return tuple(sandbox.changes)
+            assert 80 <= len(server.changes) <= 120
+            assert {change.request for change in server.changes} == set(range(40))
+            return tuple(server.changes)
 
     assert await run() == await run()
 
 
 async def test_a_race_is_a_page_that_disagrees_with_its_count() -> None:
     churn = Mutations(rate=0, create=0, delete=1, edit=0, race=1)
-    async with running(10, churn=churn) as (_, client):
+    async with running(10, mutations=churn) as (_, client):
         page = await client.page()
         assert (page["count"], len(page["results"])) == (10, 9)
     churn = Mutations(rate=0, create=1, delete=0, edit=0, race=1)
-    async with running(10, churn=churn) as (_, client):
+    async with running(10, mutations=churn) as (_, client):
         page = await client.page()
         assert (page["count"], len(page["results"])) == (10, 10)
 
@@ -265,51 +265,51 @@ async def test_a_race_is_a_page_that_disagrees_with_its_count() -> None:
 
 
 async def test_a_status_so_many_times() -> None:
-    async with running(1) as (sandbox, client):
-        sandbox.fail(status=503, times=2, retry_after=1)
+    async with running(1) as (server, client):
+        server.fail(status=503, times=2, retry_after=1)
         for _ in range(2):
             async with client.get(authorization="faults come first") as response:
                 assert (response.status, response.headers["Retry-After"]) == (503, "1")
                 assert await response.json() == {"detail": "Service Unavailable"}
         await client.page()
-        assert [request.status for request in sandbox.requests] == [503, 503, 200]
+        assert [request.status for request in server.requests] == [503, 503, 200]
 
 
 async def test_an_answer_of_its_own() -> None:
-    async with running(1) as (sandbox, client):
-        sandbox.fail(status=502, html=True, retry_after=NOON)
+    async with running(1) as (server, client):
+        server.fail(status=502, html=True, retry_after=NOON)
         async with client.get() as response:
             assert (response.status, response.content_type) == (502, "text/html")
             assert response.headers["Retry-After"] == "Mon, 05 May 2031 12:00:00 GMT"
-        sandbox.fail(body=b"[]", headers={"Content-Type": "text/plain", "X-Odd": "yes"})
+        server.fail(body=b"[]", headers={"Content-Type": "text/plain", "X-Odd": "yes"})
         async with client.get() as response:
             assert (response.status, response.content_type, response.headers["X-Odd"]) == (200, "text/plain", "yes")
             assert await response.read() == b"[]"
 
 
 async def test_a_page_or_a_workspace_until_healed() -> None:
-    async with running({"acc_1": 30, "acc_2": 30}) as (sandbox, client):
-        sandbox.fail(status=500, page=2, workspace="acc_2", times=None)
+    async with running({"acc_1": 30, "acc_2": 30}) as (server, client):
+        server.fail(status=500, page=2, workspace="acc_2", times=None)
         await client.page("page=2")
         await client.page(x_simple_workspace="acc_2")
         for _ in range(3):
             assert (await client.answer("page=2", x_simple_workspace="acc_2"))[0] == 500
-        sandbox.heal()
+        server.clear_faults()
         await client.page("page=2", x_simple_workspace="acc_2")
 
 
 @pytest.mark.parametrize("where", ["headers", "body"])
 async def test_a_disconnect_is_a_reset(where: Any) -> None:
-    async with MockServer(20) as sandbox:
-        sandbox.fail(disconnect=where)
-        reader, writer = await asyncio.open_connection(*sandbox.url.removeprefix("http://").split(":"))
+    async with MockServer(20) as server:
+        server.fail(disconnect=where)
+        reader, writer = await asyncio.open_connection(*server.url.removeprefix("http://").split(":"))
         writer.write(b"GET /customers/ HTTP/1.1\r\nHost: x\r\n\r\n")
         if where == "body":
             assert b"Content-Length" in await reader.readuntil(b"\r\n\r\n")
         with pytest.raises(ConnectionResetError):
             await reader.read()
         writer.close()
-        assert [request.status for request in sandbox.requests] == [0]
+        assert [request.status for request in server.requests] == [0]
 
 
 @pytest.mark.parametrize(
@@ -323,16 +323,16 @@ async def test_a_disconnect_is_a_reset(where: Any) -> None:
     ],
 )
 async def test_broken_answers(fault: Any, error: Any) -> None:
-    async with running(20) as (sandbox, client):
-        sandbox.fail(**fault)
+    async with running(20) as (server, client):
+        server.fail(**fault)
         with pytest.raises(error):
             await client.page("page_size=100")
         assert len(await client.ids("page_size=100")) == 20
 
 
 async def test_html_garbage() -> None:
-    async with running(1) as (sandbox, client):
-        sandbox.fail(garbage="html")
+    async with running(1) as (server, client):
+        server.fail(garbage="html")
         async with client.get() as response:
             assert (response.status, response.content_type) == (200, "text/html")
 
@@ -349,17 +349,17 @@ def test_a_fault_fails_in_one_way(options: Any) -> None:
 async def test_the_limit_is_a_sliding_log(monkeypatch: pytest.MonkeyPatch) -> None:
     clock: Callable[[], float] = iter([0.0, 0.9, 0.95, 0.99, 1.0, 1.5, 9.0, 9.1]).__next__
     monkeypatch.setattr("piriod_async.testing.mock_server.rate_limit.time", SimpleNamespace(monotonic=clock))
-    async with running(1) as (sandbox, client):
-        sandbox.limit(rate=2)
+    async with running(1) as (server, client):
+        server.rate_limit(rate=2)
         statuses = [(await client.answer())[0] for _ in range(6)]
         assert statuses == [200, 200, 429, 429, 200, 429]
         assert (await client.answer(authorization="Token wrong"))[0] == 401
-        sandbox.limit(rate=0.25)
+        server.rate_limit(rate=0.25)
         await client.page()
         async with client.get() as response:
             assert response.headers["Retry-After"] == "4"
             assert await response.json() == {"detail": "Request was throttled. Expected available in 4 seconds."}
-        sandbox.limit(None)
+        server.rate_limit(None)
         await client.page()
 
 
@@ -374,54 +374,54 @@ async def until(condition: Callable[[], object]) -> None:
 
 async def test_stop_ends_a_stall() -> None:
     before = others()
-    async with running(20) as (sandbox, client):
-        sandbox.fail(stall=True)
+    async with running(20) as (server, client):
+        server.fail(stall=True)
         async with client.get() as response:
             assert await response.content.readany()
-            await sandbox.stop()
+            await server.stop()
             with pytest.raises((ClientError, ConnectionResetError)):
                 await response.read()
     assert others() == before
     with pytest.raises(RuntimeError, match="not started"):
-        sandbox.url  # noqa: B018
+        server.url  # noqa: B018
 
 
 async def test_stop_hurries_what_is_late() -> None:
     before = others()
-    async with running(20, latency=(1_000, 2_000)) as (sandbox, client):
+    async with running(20, latency=(1_000, 2_000)) as (server, client):
         late = asyncio.create_task(client.ids())
-        await until(lambda: sandbox._runner and sandbox._runner.server.requests_count)
-        await sandbox.stop()
+        await until(lambda: server._runner and server._runner.server.requests_count)
+        await server.stop()
         assert len(await late) == 20
     assert others() == before
 
 
 async def test_a_client_may_leave() -> None:
-    async with running(20, latency=(0, 0)) as (sandbox, client):
+    async with running(20, latency=(0, 0)) as (server, client):
         before = others()
-        sandbox.fail(stall=True)
+        server.fail(stall=True)
         async with client.get() as response:
             await response.content.readany()
             response.close()
         await until(lambda: others() == before)
-        sandbox._latency = (1_000, 1_000)
+        server._latency = (1_000, 1_000)
         gone = asyncio.create_task(client.ids())
-        await until(lambda: sandbox._runner.server.requests_count == 2)
+        await until(lambda: server._runner.server.requests_count == 2)
         gone.cancel()
-        await until(lambda: len(sandbox.requests) == 2)
-        assert [request.status for request in sandbox.requests] == [200, 0]
+        await until(lambda: len(server.requests) == 2)
+        assert [request.status for request in server.requests] == [200, 0]
 
 
 async def test_start_again() -> None:
-    sandbox = MockServer(20)
+    server = MockServer(20)
     for _ in range(2):
-        async with sandbox, ClientSession() as http:
-            assert len(await Client(http, sandbox).ids()) == 20
+        async with server, ClientSession() as http:
+            assert len(await Client(http, server).ids()) == 20
 
 
 async def test_a_session() -> None:
     pytest.importorskip("piriod_async.session")
-    async with MockServer(20) as sandbox, sandbox.session(concurrency=2) as piriod:
+    async with MockServer(20) as server, server.session(concurrency=2) as piriod:
         assert [customer.id for customer in await piriod.customers().collect()] == [
-            customer["id"] for customer in sandbox.customers()
+            customer["id"] for customer in server.customers()
         ]

@@ -503,13 +503,13 @@ async def test_a_long_value_is_cut_in_the_message() -> None:
 
 
 async def test_a_listing_names_the_customer() -> None:
-    async with MockServer(150) as sandbox, sandbox.session() as piriod:
-        odd = sandbox.customers()[120]["id"]
-        sandbox.update(odd, phone=5)
+    async with MockServer(150) as server, server.session() as piriod:
+        odd = server.customers()[120]["id"]
+        server.update(odd, phone=5)
         with pytest.raises(DecodeError, match=r"results\[\d+\]\.phone: 5 is not text") as caught:
             await piriod.customers().collect()
         assert (caught.value.record_id, caught.value.attempts) == (odd, 1)
-        sandbox.update(odd, phone="")
+        server.update(odd, phone="")
         assert len(await piriod.customers().collect()) == 150
 
 

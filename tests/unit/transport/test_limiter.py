@@ -97,16 +97,16 @@ class Counting(MockServer):
 @pytest.mark.parametrize("ordering", [None, "created"])
 @pytest.mark.parametrize("faults", [0, 10])
 async def test_as_many_at_once_as_concurrency_says_and_no_more(clock, concurrency, ordering, faults):
-    async with Counting(100, full=concurrency) as sandbox:
-        async with sandbox.session(concurrency=concurrency, retry=clock.policy(attempts=20)) as piriod:
+    async with Counting(100, full=concurrency) as server:
+        async with server.session(concurrency=concurrency, retry=clock.policy(attempts=20)) as piriod:
             if faults:
-                sandbox.fail(status=500, times=faults)
+                server.fail(status=500, times=faults)
             listings = [piriod.customers(ordering=ordering, page_size=10) for _ in range(2)]
             async with asyncio.timeout(30):
                 all_, both = await asyncio.gather(*(listing.collect() for listing in listings))
             assert len(all_) == len(both) == 100
             assert piriod.stats.in_flight == 0
-        assert sandbox.peak == concurrency
+        assert server.peak == concurrency
 
 
 async def test_a_slot_is_given_back_before_a_wait():
@@ -117,8 +117,8 @@ async def test_a_slot_is_given_back_before_a_wait():
         waiting.set()
         await asyncio.Event().wait()
 
-    async with MockServer(3) as sandbox, sandbox.session(concurrency=1, retry=RetryPolicy(sleep=sleep)) as piriod:
-        sandbox.fail(status=500)
+    async with MockServer(3) as server, server.session(concurrency=1, retry=RetryPolicy(sleep=sleep)) as piriod:
+        server.fail(status=500)
         task = asyncio.create_task(piriod.customers().collect())
         await waiting.wait()
         assert len(await piriod.customers().collect()) == 3
@@ -126,8 +126,8 @@ async def test_a_slot_is_given_back_before_a_wait():
 
 
 async def test_stats_while_requests_are_under_way():
-    async with MockServer(300, latency=5) as sandbox:
-        piriod = sandbox.session(concurrency=3)
+    async with MockServer(300, latency=5) as server:
+        piriod = server.session(concurrency=3)
         tasks = [asyncio.create_task(piriod.customers().count()) for _ in range(5)]
         while piriod.stats.requests < 3:  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -280,9 +280,9 @@ async def test_cancelled_in_the_turn_that_the_slot_came(bell):
 
 
 async def test_one_429_pauses_the_whole_session(clock, bell):
-    async with MockServer(3) as sandbox:
-        piriod = sandbox.session(retry=clock.policy(sleep=bell, initial=0))
-        sandbox.fail(status=429, retry_after=60)
+    async with MockServer(3) as server:
+        piriod = server.session(retry=clock.policy(sleep=bell, initial=0))
+        server.fail(status=429, retry_after=60)
         first = asyncio.create_task(piriod.customers().collect())
         while piriod.stats.paused_until is None:  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -292,11 +292,11 @@ async def test_one_429_pauses_the_whole_session(clock, bell):
         second = asyncio.create_task(listing.collect())
         await settle()
         assert listing.progress.paused_until == clock.now + 60
-        assert piriod.stats.requests == len(sandbox.requests) == 1
+        assert piriod.stats.requests == len(server.requests) == 1
         while not (first.done() and second.done()):
             bell.ring()
             await asyncio.sleep(0)
-        assert len(sandbox.requests) == 3
+        assert len(server.requests) == 3
         assert piriod.stats.paused_until is None
         await piriod.close()
 

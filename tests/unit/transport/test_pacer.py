@@ -9,7 +9,7 @@ import pytest
 from piriod_async import RetryPolicy, ServerError
 from piriod_async.errors import error_from_response
 from piriod_async.testing.mock_server.rate_limit import RateLimit
-from piriod_async.testing.mock_server.response import Refusal
+from piriod_async.testing.mock_server.response import APIException
 from piriod_async.transport.attempts import Request
 from piriod_async.transport.limiter import Gate
 from piriod_async.transport.pacer import FIRST_CLIMB, LAST_CLIMB, SLOWEST, Pace
@@ -30,12 +30,12 @@ class Bucket:
     def __init__(self, rate, size):
         self.rate, self.tokens, self.size, self.at = rate, size, size, 0.0
 
-    def admit(self):
+    def check_rate(self):
         now = asyncio.get_running_loop().time()
         self.tokens = min(self.size, self.tokens + (now - self.at) * self.rate)
         self.at = now
         if self.tokens < 1:
-            raise Refusal(429, "", {"Retry-After": str(ceil((1 - self.tokens) / self.rate))})
+            raise APIException(429, "", {"Retry-After": str(ceil((1 - self.tokens) / self.rate))})
         self.tokens -= 1
 
 
@@ -53,10 +53,10 @@ class Throttled:
         latency = self.rng.uniform(*self.latency)
         await asyncio.sleep(latency / 2)
         try:
-            self.limit.admit()
-        except Refusal as refusal:
+            self.limit.check_rate()
+        except APIException as refusal:
             self.refusals.append(clock.time())
-            raise failure(429, float(refusal.answer.headers["Retry-After"])) from None
+            raise failure(429, float(refusal.response.headers["Retry-After"])) from None
         finally:
             await asyncio.sleep(latency / 2)
         self.answers.append(clock.time())

@@ -246,8 +246,8 @@ def test_retry_after_by_our_own_clock(date):
 async def test_a_date_counts_from_the_servers_clock(clock):
     """The server is an hour slow, and so are the dates it gives."""
     headers = {"Date": http_date(NOON), "Retry-After": http_date(NOON + timedelta(seconds=40))}
-    async with MockServer(3) as sandbox, sandbox.session(retry=clock.policy()) as piriod:
-        sandbox.fail(status=500, headers=headers)
+    async with MockServer(3) as server, server.session(retry=clock.policy()) as piriod:
+        server.fail(status=500, headers=headers)
         assert len(await piriod.customers().collect()) == 3
     assert clock.naps == [40.5]
 
@@ -267,8 +267,8 @@ async def test_a_date_counts_from_the_servers_clock(clock):
 )
 @pytest.mark.usefixtures("longest")
 async def test_waits_over_a_socket(clock, fault, naps):
-    async with MockServer(3) as sandbox, sandbox.session(retry=clock.policy()) as piriod:
-        sandbox.fail(**fault)
+    async with MockServer(3) as server, server.session(retry=clock.policy()) as piriod:
+        server.fail(**fault)
         assert len(await piriod.customers().collect()) == 3
     assert clock.naps == pytest.approx(naps)
 
@@ -321,11 +321,11 @@ async def test_not_tried_again(clock, error, after):
 
 
 async def test_a_record_that_cannot_be_read_is_not_asked_for_again(clock):
-    async with MockServer(3) as sandbox, sandbox.session(retry=clock.policy()) as piriod:
-        sandbox.add(created="yesterday")
+    async with MockServer(3) as server, server.session(retry=clock.policy()) as piriod:
+        server.add(created="yesterday")
         with pytest.raises(DecodeError, match="'yesterday' is not a date-time") as caught:
             await piriod.customers(ordering=None).collect()
-        assert caught.value.attempts == len(sandbox.requests) == 1
+        assert caught.value.attempts == len(server.requests) == 1
     assert clock.naps == []
 
 
@@ -343,12 +343,12 @@ async def test_a_bug_of_ours_is_shown_as_it_is(clock, place, kind, monkeypatch):
         raise kind("a bug of ours")
 
     monkeypatch.setattr(f"piriod_async.{place}", buggy)
-    async with MockServer(3) as sandbox, sandbox.session(retry=clock.policy()) as piriod:
+    async with MockServer(3) as server, server.session(retry=clock.policy()) as piriod:
         if place.endswith("error_from_response"):
-            sandbox.fail(status=500)
+            server.fail(status=500)
         with pytest.raises(kind, match="a bug of ours"):
             await piriod.customers().collect()
-        assert len(sandbox.requests) == 1
+        assert len(server.requests) == 1
     assert clock.naps == []
 
 

@@ -1,32 +1,34 @@
-"""One customer, as a database would keep it."""
+"""A customer as the server's database stores it."""
 
 import re
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
 OMITTED: Final = msgspec.UNSET
-"""Given as the value of a field, leaves the field out of the payload."""
+"""As the value of a field, removes the field from the response."""
 
 BY_CREATED = attrgetter("created")
+
+TimestampPrecision = Literal["microseconds", "seconds"]
 
 _ENCODER = msgspec.json.Encoder(decimal_format="number")  # 3757.00 stays 3757.00
 _FRACTION = re.compile(rb'(\d\dT\d\d:\d\d:\d\d)\.\d+(Z")')
 
 
-class Row:
-    """One customer: what is printed, and what it is sorted and filtered by.
+class StoredCustomer:
+    """A customer: the payload that the API sends, and the columns to sort and filter by.
 
     Args:
-        payload: The customer as the API prints it, with aware datetimes and decimals in it.
-        subscriptions: Ids of its subscriptions, which the API filters by and does not print.
+        payload: The customer as the API sends it, with aware datetimes and decimals.
+        subscriptions: Ids of its subscriptions. The API filters by them but does not send them.
 
     Attributes:
-        created: When the row was made, also if the payload says something else or nothing.
-        updated: When it was last changed.
+        created: Creation time, even if the payload's `created` is omitted or not a datetime.
+        updated: Time of the last change.
     """
 
     __slots__ = ("_json", "created", "id", "payload", "subscriptions", "updated")
@@ -40,7 +42,7 @@ class Row:
         self._json: bytes | None = None
 
     def set(self, fields: Mapping[str, Any]) -> None:
-        """Overwrite fields, odd values included."""
+        """Overwrite fields with any values, non-conforming ones included."""
         for name, value in fields.items():
             if name == "id" and isinstance(value, str):
                 self.id = value
@@ -50,7 +52,7 @@ class Row:
                 self.payload.pop(name, None)
             elif name in ("created", "updated") and isinstance(value, datetime):
                 if value.tzinfo is None:
-                    raise ValueError(f"{name} needs a time zone: {value!r}")
+                    raise ValueError(f"{name}={value!r}: expected a datetime with a time zone")
                 self.payload[name] = value.astimezone(UTC)
                 setattr(self, name, self.payload[name])
             else:
@@ -58,23 +60,23 @@ class Row:
         self._json = None
 
     def text(self, name: str) -> str:
-        """A field as text; what is null, absent or no text is empty."""
+        """Return a field as text; empty if it is null, omitted or not text."""
         value = self.payload.get(name)
         return value if isinstance(value, str) else ""
 
     @property
     def country(self) -> Any:
-        """The id of the country, whether it is printed as an object or bare."""
+        """Id of the country, whether the payload has an object or a bare id."""
         return _id_of(self.payload.get("country"))
 
     @property
     def sources(self) -> list[Any]:
-        """The ids of the payment sources."""
+        """Ids of the payment sources."""
         return [_id_of(source) for source in self.payload.get("sources") or ()]
 
     @property
     def metadata(self) -> Mapping[str, str]:
-        """The metadata, each value as the database would cast it to text."""
+        """The metadata, with values cast to text as the database does."""
         metadata = self.payload.get("metadata")
         if not isinstance(metadata, dict):
             return {}
@@ -84,11 +86,11 @@ class Row:
             if value is not None
         }
 
-    def json(self, *, to_the_second: bool) -> bytes:
-        """The payload as printed; always ask in the same way, it is kept."""
+    def to_json(self, precision: TimestampPrecision) -> bytes:
+        """Encode the payload. The result is cached, so always pass the same precision."""
         if self._json is None:
             json = _ENCODER.encode(self.payload)
-            self._json = _FRACTION.sub(rb"\1\2", json) if to_the_second else json
+            self._json = _FRACTION.sub(rb"\1\2", json) if precision == "seconds" else json
         return self._json
 
 
