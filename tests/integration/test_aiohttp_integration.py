@@ -14,7 +14,7 @@ from piriod_async import PIRIOD, APIConnectionError, ConfigurationError, PiriodS
 from piriod_async.testing import MockServer
 from tests.test_readme import APPLICATION
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 OTHER = web.AppKey("other", PiriodSession)
 
