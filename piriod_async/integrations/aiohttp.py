@@ -40,7 +40,7 @@ def piriod_context(
     if token is None:
         session = PiriodSession.from_env(workspace, **options)
     else:
-        token = Secret(token)  # hides it in the locals that a traceback may show
+        token = Secret(token)  # a traceback's locals show stars
         session = PiriodSession(token, workspace, **options)
 
     async def context(app: web.Application) -> AsyncIterator[None]:
