@@ -12,7 +12,7 @@ import pytest
 
 import piriod_async
 from piriod_async import export
-from piriod_async.testing import MockServer
+from piriod_async.testing import MockServer, no_backoff
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -22,7 +22,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 [TEST] = [example for example in EXAMPLES if "async def test_" in example]
 FRAGMENTS = [example for example in EXAMPLES if example not in (PROGRAM, APPLICATION, TEST)]
 COMMANDS = re.findall(r"^piriod-async .+$", README, re.MULTILINE)
-CONFTEST = re.findall(r"`(pytest_plugins = .+?)`", README)[0]
+CONFTEST = re.search(r"`(pytest_plugins\s.+?)`", README, re.DOTALL)[1].replace("\n", " ")
 SERVICE = """
 from piriod_async import PiriodSession
 
@@ -66,7 +66,8 @@ async def test_fragment(fragment, server):
         names |= {"Path": Path, "msgspec": msgspec, "export": export, "piriod": piriod}
         names["customer"] = await piriod.customers().first()
         exec(f"async def run_fragment():\n{indent(fragment, '    ')}", names)
-        await names["run_fragment"]()
+        with no_backoff():
+            await names["run_fragment"]()
 
 
 @pytest.mark.usefixtures("server")
