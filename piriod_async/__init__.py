@@ -1,28 +1,24 @@
-"""The customers of a Piriod workspace: all of them, exactly once, or an error that says why.
+"""An asyncio client for the Piriod customers API: every matching customer exactly once, or an error.
 
 ```python
 async with PiriodSession(token="…", workspace="acc_…") as piriod:  # or PiriodSession.from_env()
-    listing = piriod.customers(country="CL", metadata={"plan": "gold"})  # nothing is sent yet
-    async for customer in listing:  # pages arrive side by side, ahead of the loop
+    async for customer in piriod.customers(country="CL", metadata={"plan": "gold"}):
         print(customer.id, customer.name, customer.aggregations.balance)
 ```
 
-`PiriodSession` has the credentials and the connections; one serves a whole process. `session.customers()` makes a
-`CustomerListing`: `async for`, `.pages()`, `.count()`, `.first()`, `.collect()`, `.progress`, and `.checkpoint`, to go
-on from after an interruption. `session.across()` makes a `WorkspaceListing`, of many workspaces side by side. Leave a
-loop early inside `async with listing:`, and what is under way ends with it.
+- `PiriodSession` holds the credentials and connections; one serves a process. Its `customers()` returns a
+  `CustomerListing`, its `across()` a `WorkspaceListing` of many workspaces. A listing sends nothing until it is read.
+- `Customer` is the record: frozen, money as `Decimal`, datetimes with their time zone.
+- With the default `ordering="created"`, or `"-created"`, a customer that matches from before the first request until
+  after the last is returned exactly once, even if the list changes; `piriod_async.pagination.by_created` has the proof.
+  With another ordering, a change that is noticed raises `IncompleteListError` after the last customer.
+- `Checkpoint` resumes an interrupted listing.
+- Every error is a `PiriodError`; `piriod_async.errors` has the tree.
+- `RetryPolicy` configures retries, and `on_attempt=` receives every `Attempt`.
+- `piriod_context` and `PIRIOD` bind a session to an aiohttp application.
 
-By `created`, the default order, or `"-created"`, a customer that matches from before the first request until after the
-last is delivered exactly once, however the list changes meanwhile; `piriod_async.pagination.by_created` says how, and proves it. By any
-other order a change that is seen is an `IncompleteListError`, after all that came.
-
-`Customer` is the record: frozen, money as `Decimal`, datetimes with their zone. What may go wrong is drawn in
-`piriod_async.errors`, below `PiriodError`. What may pass is tried again, as `RetryPolicy` says, and `on_attempt=` is
-told of every `Attempt`.
-
-In an aiohttp application, `app.cleanup_ctx.append(piriod_context())` and `request.app[PIRIOD]`. For tests there are
-`piriod_async.testing.mock_server.MockServer`, the API in miniature, its pytest fixtures, and `piriod_async.transport.backoff.no_backoff`. Files
-and tables are made by `piriod_async.export`, and by the command line, `piriod-async`.
+Imported on demand: `piriod_async.export` (JSON lines, CSV, Parquet, Arrow), `piriod_async.testing` (a mock server and
+pytest fixtures) and the command line, `piriod-async`.
 """
 
 from piriod_async.checkpoint import Checkpoint

@@ -1,20 +1,28 @@
-"""The README's examples, as a user would run them."""
+"""The README's examples, run as a user would run them."""
 
 import asyncio
-import os
 import re
+import shlex
 import sys
 from pathlib import Path
+from textwrap import indent
 
+import msgspec
 import pytest
 
-from piriod_async.testing.mock_server import MockServer
+import piriod_async
+from piriod_async import export
+from piriod_async.testing import MockServer, no_backoff
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-CONFTEST, TEST = (example for example in EXAMPLES if "import " not in example)
-PROGRAMS = [example for example in EXAMPLES if example not in (CONFTEST, TEST)]
+[PROGRAM] = [example for example in EXAMPLES if "asyncio.run(" in example]
+[APPLICATION] = [example for example in EXAMPLES if "web.Application()" in example]
+[TEST] = [example for example in EXAMPLES if "async def test_" in example]
+FRAGMENTS = [example for example in EXAMPLES if example not in (PROGRAM, APPLICATION, TEST)]
+COMMANDS = re.findall(r"^piriod-async .+$", README, re.MULTILINE)
+CONFTEST = re.search(r"`(pytest_plugins\s.+?)`", README, re.DOTALL)[1].replace("\n", " ")
 SERVICE = """
 from piriod_async import PiriodSession
 
@@ -24,34 +32,80 @@ async def sync():
 """
 
 
-@pytest.mark.parametrize("program", PROGRAMS, ids=range(len(PROGRAMS)))
-async def test_program(program, tmp_path):
+@pytest.fixture
+async def server(monkeypatch, tmp_path):
+    """A mock server with two workspaces, which the environment points to."""
+    monkeypatch.chdir(tmp_path)
     async with MockServer({"acc_1": 250, "acc_2": 30}) as server:
-        env = {"PIRIOD_TOKEN": server.token, "PIRIOD_WORKSPACE": "acc_1", "PIRIOD_BASE_URL": server.url}
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-W", "error", "-c", program, env=os.environ | env, cwd=tmp_path
-        )
-        assert await process.wait() == 0
+        monkeypatch.setenv("PIRIOD_BASE_URL", server.url)
+        monkeypatch.setenv("PIRIOD_TOKEN", server.token)
+        monkeypatch.setenv("PIRIOD_WORKSPACE", "acc_1")
+        yield server
 
 
-def test_fixture(pytester: pytest.Pytester):
+async def run_python(*arguments):
+    """Run Python in a process of its own, beside the event loop's mock server; return exit code and output."""
+    process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=asyncio.subprocess.PIPE)
+    output, _ = await process.communicate()
+    return process.returncode, output.decode()
+
+
+@pytest.mark.usefixtures("server")
+async def test_program():
+    """The program exits with 0 and without a warning."""
+    code, output = await run_python("-W", "error", "-c", PROGRAM)
+    assert code == 0
+    assert output.startswith("cus_")
+
+
+@pytest.mark.parametrize("fragment", FRAGMENTS, ids=range(len(FRAGMENTS)))
+async def test_fragment(fragment, server):
+    """A fragment runs where the names that the text speaks of exist."""
+    async with server.session() as piriod:
+        names = {name: getattr(piriod_async, name) for name in piriod_async.__all__}
+        names |= {"Path": Path, "msgspec": msgspec, "export": export, "piriod": piriod}
+        names["customer"] = await piriod.customers().first()
+        exec(f"async def run_fragment():\n{indent(fragment, '    ')}", names)
+        with no_backoff():
+            await names["run_fragment"]()
+
+
+@pytest.mark.usefixtures("server")
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_command(command):
+    """A command line succeeds."""
+    arguments = shlex.split(command, comments=True)[1:]
+    code, _ = await run_python("-m", "piriod_async", *arguments)
+    assert code == 0
+
+
+async def test_output_of_the_first_command():
+    """The README shows the first lines of the table that the first command prints."""
+    shown = re.search(r"^```\n(id .*?)```", README, re.MULTILINE | re.DOTALL)[1].splitlines()
+    arguments = re.search(r"python -m piriod_async (.+)", README)[1].split()
+    code, output = await run_python("-m", "piriod_async", *arguments, "--format", "table")
+    assert code == 0
+    assert shown == output.splitlines()[: len(shown)]
+
+
+def test_pytest_plugin(pytester):
+    """The conftest line and the test work in a user's project."""
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(my_service=SERVICE, test_sync=f"import my_service\n\n{TEST}")
     options = ["-o", "asyncio_mode=auto", "-p", "no:xdist", "-p", "no:cacheprovider"]
     pytester.runpytest_subprocess(*options).assert_outcomes(passed=1)
 
 
-def test_there_are_examples():
-    assert len(PROGRAMS) >= 8
-    assert all("asyncio.run(" in program or "web.Application()" in program for program in PROGRAMS)
+def test_size():
+    """The README stays short enough to be read."""
+    assert len(README.splitlines()) <= 250
+    assert len(FRAGMENTS) >= 7
 
 
-def test_pictures_and_links_are_there():
-    targets = re.findall(r"\]\(([^)#]+)\)", README)
-    for target in targets:
+def test_links():
+    """Every picture, file and section that the README links to exists."""
+    for target in re.findall(r"\]\(([^)#]+)\)", README):
         assert target.startswith("https://") or (ROOT / target).exists(), target
-    sections = {
-        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
-        for title in re.findall(r"^## (.+)$", README, re.MULTILINE)
-    }
+    titles = re.findall(r"^## (.+)$", README, re.MULTILINE)
+    sections = {re.sub(r"[^\w -]", "", title).lower().replace(" ", "-") for title in titles}
     assert set(re.findall(r"\]\(#([^)]+)\)", README)) <= sections

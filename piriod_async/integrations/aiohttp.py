@@ -1,4 +1,4 @@
-"""A session that lives as long as an aiohttp application."""
+"""Bind a session to the lifetime of an aiohttp application."""
 
 from collections.abc import AsyncIterator, Callable
 from typing import Unpack
@@ -18,18 +18,24 @@ def piriod_context(
     key: web.AppKey[PiriodSession] = PIRIOD,
     **options: Unpack[SessionOptions],
 ) -> Callable[[web.Application], AsyncIterator[None]]:
-    """Return a cleanup context: `app.cleanup_ctx.append(piriod_context())`.
+    """Return a cleanup context that opens a session for an application and closes it.
 
-    Handlers find the session at `request.app[PIRIOD]`. Starting up sends nothing; cleaning up closes the session.
+    ```python
+    app.cleanup_ctx.append(piriod_context())
+    ```
+
+    Handlers find the session at `request.app[PIRIOD]`. Start-up sends no request; clean-up cancels pending ones.
 
     Args:
-        token: API token; None for the one of the environment, with all that `PiriodSession.from_env` reads there.
-        workspace: Id of the workspace to list where `customers()` names none.
-        key: Where the session is kept, for an application with several.
-        **options: What else `PiriodSession` takes.
+        token: API token. If None, the session is made by `PiriodSession.from_env`, which reads all its settings from
+            the environment.
+        workspace: Default workspace of the session, as for `PiriodSession`.
+        key: Key of the session in the application. Give each session its own if there are several:
+            `web.AppKey("other", PiriodSession)`.
+        **options: Other arguments of `PiriodSession`.
 
     Raises:
-        ConfigurationError: A value that cannot work.
+        ConfigurationError: An argument or environment variable is invalid.
     """
     if token is None:
         session = PiriodSession.from_env(workspace, **options)

@@ -1,4 +1,4 @@
-"""In aiohttp applications, on real ports; among them the README's."""
+"""aiohttp applications on real sockets, the README's among them."""
 
 import asyncio
 import json
@@ -11,21 +11,21 @@ import pytest
 from aiohttp import web
 
 from piriod_async import PIRIOD, APIConnectionError, ConfigurationError, PiriodSession, piriod_context
-from piriod_async.testing.mock_server import MockServer
-from tests.integration.test_listing import under_way
-from tests.test_readme import EXAMPLES
+from piriod_async.testing import MockServer
+from tests.test_readme import APPLICATION
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 OTHER = web.AppKey("other", PiriodSession)
 
 
 @asynccontextmanager
-async def served(app):
+async def serve(app):
+    """Serve an application, with socket buffers small enough for back-pressure; yield its URL."""
     runner = web.AppRunner(app)
     await runner.setup()
     listener = socket.create_server(("127.0.0.1", 0))
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)  # what a slow reader leaves is soon too much
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
     await web.SockSite(runner, listener).start()
     try:
         yield "http://{}:{}".format(*runner.addresses[0])
@@ -33,93 +33,19 @@ async def served(app):
         await runner.cleanup()
 
 
-async def test_in_an_application():
-    async def ids(request):
-        piriod = request.app[{"/a": PIRIOD, "/b": OTHER}[request.path]]
-        return web.json_response([customer.id async for customer in piriod.customers()])
-
-    async with MockServer({"acc_a": 150, "acc_b": 5}) as server, aiohttp.ClientSession() as browser:
-        app = web.Application()
-        app.add_routes([web.get("/a", ids), web.get("/b", ids)])
-        app.cleanup_ctx.append(piriod_context(server.token, "acc_a", base_url=server.url))
-        app.cleanup_ctx.append(piriod_context(token=server.token, workspace="acc_b", base_url=server.url, key=OTHER))
-        async with served(app) as url:
-            assert server.requests == []
-            for path, workspace in (("/a", "acc_a"), ("/b", "acc_b"), ("/a", "acc_a")):
-                async with browser.get(url + path) as response:
-                    assert await response.json() == [customer["id"] for customer in server.customers(workspace)]
-            assert app[PIRIOD] is not app[OTHER]
-        for key in (PIRIOD, OTHER):
-            with pytest.raises(APIConnectionError, match="the session is closed"):
-                await app[key].customers().count()
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"token": "a b"}, "token='********'"),
-        ({"token": ""}, "token='********'"),
-        ({"token": 7}, "token='********'"),
-        ({"token": None}, "PIRIOD_TOKEN is not set"),
-        ({}, "PIRIOD_TOKEN is not set"),
-        ({"token": "token", "workspace": ""}, "workspace=''"),
-        ({"token": "token", "base_url": "http://a.com"}, "base_url="),
-        ({"token": "token", "concurrency": 0}, "concurrency=0"),
-    ],
-)
-def test_an_application_hears_of_a_bad_value_before_it_starts(options, message):
-    with pytest.raises(ConfigurationError, match=re.escape(message)):
-        piriod_context(**options)
-
-
-# --- the README's ---
-
-
 @asynccontextmanager
-async def readme(server, monkeypatch):
-    """Serve the README's application, reading a mock server."""
+async def serve_readme(server, monkeypatch):
+    """Serve the README's application in front of a mock server; yield its URL and its session."""
     for name, value in (("TOKEN", server.token), ("WORKSPACE", server.workspace), ("BASE_URL", server.url)):
         monkeypatch.setenv(f"PIRIOD_{name}", value)
-    [example] = [example for example in EXAMPLES if "web.Application()" in example]
     names = {}
-    exec(example, names)
-    async with served(names["app"]) as url:
+    exec(APPLICATION, names)
+    async with serve(names["app"]) as url:
         yield url, names["app"][PIRIOD]
 
 
-async def test_it_finds_a_customer_by_tax_id(monkeypatch):
-    async with MockServer(300) as server, readme(server, monkeypatch) as (url, _), aiohttp.ClientSession() as browser:
-        wanted = server.customers()[200]
-        async with browser.get(f"{url}/customers/{wanted['tax_id']}") as response:
-            assert await response.json() == {"id": wanted["id"], "name": wanted["name"]}
-        async with browser.get(f"{url}/customers/1-9") as response:
-            assert response.status == 404
-        assert len(server.requests) == 2
-
-
-async def test_it_streams_customers(monkeypatch):
-    async with MockServer(300) as server, readme(server, monkeypatch) as (url, _), aiohttp.ClientSession() as browser:
-        async with browser.get(f"{url}/customers") as response:
-            assert response.content_type == "application/x-ndjson"
-            came = [json.loads(line)["id"] async for line in response.content]
-        assert came == [customer["id"] for customer in server.customers()]
-
-
-async def test_a_stream_that_fails_half_way_does_not_look_whole(monkeypatch):
-    async with (
-        MockServer(3_000) as server,
-        readme(server, monkeypatch) as (url, _),
-        aiohttp.ClientSession() as browser,
-    ):
-        server.fail(status=403, page=7)
-        async with browser.get(f"{url}/customers") as response:
-            assert response.status == 200
-            with pytest.raises(aiohttp.ClientPayloadError):
-                await response.read()
-
-
-class SlowReader:
-    """A client that asks and then reads only when told to."""
+class SlowClient:
+    """An HTTP client that reads one byte of the response, and the rest on request."""
 
     def __init__(self, url):
         self.socket = socket.socket()
@@ -144,8 +70,13 @@ class SlowReader:
         return body
 
 
-async def stillness(piriod):
-    """Wait until the crawl waits for its reader."""
+def prefetch_tasks():
+    """Return the tasks of listings that are pending."""
+    return [task for task in asyncio.all_tasks() if "pagination" in task.get_coro().cr_code.co_filename]
+
+
+async def wait_until_idle(piriod):
+    """Wait until the listing sends no more requests, because nobody reads it."""
     before = None
     while piriod.stats.in_flight or before != piriod.stats.requests:
         before = piriod.stats.requests
@@ -153,34 +84,111 @@ async def stillness(piriod):
             await asyncio.sleep(0)
 
 
-async def test_a_slow_reader_slows_the_crawl_and_gets_all(monkeypatch):
-    async with MockServer(4_000) as server, readme(server, monkeypatch) as (url, piriod), SlowReader(url) as reader:
-        await stillness(piriod)
+async def test_sessions_by_key():
+    """Handlers find each session under its key; start-up sends nothing, and clean-up closes the sessions."""
+
+    async def list_ids(request):
+        piriod = request.app[{"/a": PIRIOD, "/b": OTHER}[request.path]]
+        return web.json_response([customer.id async for customer in piriod.customers()])
+
+    async with MockServer({"acc_a": 150, "acc_b": 5}) as server, aiohttp.ClientSession() as client:
+        app = web.Application()
+        app.add_routes([web.get("/a", list_ids), web.get("/b", list_ids)])
+        app.cleanup_ctx.append(piriod_context(server.token, "acc_a", base_url=server.url))
+        app.cleanup_ctx.append(piriod_context(token=server.token, workspace="acc_b", base_url=server.url, key=OTHER))
+        async with serve(app) as url:
+            assert server.requests == []
+            for path, workspace in (("/a", "acc_a"), ("/b", "acc_b"), ("/a", "acc_a")):
+                async with client.get(url + path) as response:
+                    assert await response.json() == [customer["id"] for customer in server.customers(workspace)]
+            assert app[PIRIOD] is not app[OTHER]
+        for key in (PIRIOD, OTHER):
+            with pytest.raises(APIConnectionError, match="the session is closed"):
+                await app[key].customers().count()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"token": "a b"}, "token='********'"),
+        ({"token": ""}, "token='********'"),
+        ({"token": 7}, "token='********'"),
+        ({"token": None}, "PIRIOD_TOKEN is not set"),
+        ({}, "PIRIOD_TOKEN is not set"),
+        ({"token": "token", "workspace": ""}, "workspace=''"),
+        ({"token": "token", "base_url": "http://a.com"}, "base_url="),
+        ({"token": "token", "concurrency": 0}, "concurrency=0"),
+    ],
+)
+def test_invalid_option(options, message):
+    """An invalid value is an error when the application is set up, before it starts."""
+    with pytest.raises(ConfigurationError, match=re.escape(message)):
+        piriod_context(**options)
+
+
+async def test_readme_streams_customers(monkeypatch):
+    """The README's handler streams every customer as a JSON line."""
+    async with (
+        MockServer(300) as server,
+        serve_readme(server, monkeypatch) as (url, _),
+        aiohttp.ClientSession() as client,
+        client.get(f"{url}/customers") as response,
+    ):
+        assert response.content_type == "application/x-ndjson"
+        received = [json.loads(line)["id"] async for line in response.content]
+        assert received == [customer["id"] for customer in server.customers()]
+
+
+async def test_error_while_streaming(monkeypatch):
+    """A listing that fails after the headers were sent breaks the response, which then cannot look complete."""
+    async with (
+        MockServer(3_000) as server,
+        serve_readme(server, monkeypatch) as (url, _),
+        aiohttp.ClientSession() as client,
+    ):
+        server.fail(status=403, page=7)
+        async with client.get(f"{url}/customers") as response:
+            assert response.status == 200
+            with pytest.raises(aiohttp.ClientPayloadError):
+                await response.read()
+
+
+async def test_slow_client(monkeypatch):
+    """A slow client applies back-pressure to the listing, and still receives every customer."""
+    async with (
+        MockServer(4_000) as server,
+        serve_readme(server, monkeypatch) as (url, piriod),
+        SlowClient(url) as client,
+    ):
+        await wait_until_idle(piriod)
         assert 5 < len(server.requests) < 38
-        body = await reader.read()
+        body = await client.read()
         assert body.count(b"\n{") == 4_000
         assert len(server.requests) > 40
 
 
-async def test_a_reader_that_hangs_up_ends_the_crawl(monkeypatch):
-    async with MockServer(4_000) as server, readme(server, monkeypatch) as (url, piriod):
-        async with SlowReader(url):
-            await stillness(piriod)
+async def test_client_disconnect(monkeypatch, caplog):
+    """A client that disconnects cancels the listing, without an error in the log."""
+    async with MockServer(4_000) as server, serve_readme(server, monkeypatch) as (url, piriod):
+        async with SlowClient(url):
+            await wait_until_idle(piriod)
         async with asyncio.timeout(30):
-            while under_way():  # noqa: ASYNC110
+            while prefetch_tasks():  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert piriod.stats.in_flight == 0
         assert len(server.requests) < 38
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
-async def test_cleaning_up_ends_the_crawls_under_way():
+async def test_clean_up_cancels_listings():
+    """Cleaning up the application ends its pending listings with an error."""
     async with MockServer(300, latency=30) as server:
         app = web.Application()
         app.cleanup_ctx.append(piriod_context(server.token, server.workspace, base_url=server.url))
-        async with served(app):
+        async with serve(app):
             assert server.requests == []
-            crawl = asyncio.create_task(app[PIRIOD].customers().collect())
+            listing = asyncio.create_task(app[PIRIOD].customers().collect())
             while not app[PIRIOD].stats.in_flight:  # noqa: ASYNC110
                 await asyncio.sleep(0)
         with pytest.raises(APIConnectionError, match="the session was closed"):
-            await crawl
+            await listing

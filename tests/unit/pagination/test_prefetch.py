@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from piriod_async.pagination.prefetch import Job, JobResult, OrderedPrefetch, cancel_and_wait
 from tests.support.moving_list import settle
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 
 @define
