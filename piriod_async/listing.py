@@ -19,6 +19,7 @@ from piriod_async.pagination.scoped import ScopedIterable
 from piriod_async.query import CustomerQuery
 from piriod_async.transport.attempts import Request
 from piriod_async.transport.transport import RequestCounters, Transport
+from piriod_async.verify import verify
 
 
 @define(eq=False)
@@ -69,7 +70,7 @@ class CustomerListing(ScopedIterable):
             return
         if not isinstance(self._after, Checkpoint):
             raise QueryError(f"after={self._after!r}: expected a Checkpoint, or None")
-        if not self.query.by_created:
+        if not self.query.orders_by_created:
             raise QueryError(f"after=a checkpoint: expected None for ordering={self.query.ordering!r}")
         if (self._after.ordering, self._after.query) != (self.query.ordering, self._identity()):
             raise QueryError(f"after=a checkpoint of {self._after.query}: expected one of {self._identity()}")
@@ -132,7 +133,7 @@ class CustomerListing(ScopedIterable):
         return self._checkpoint(self._run or self._new_run())
 
     def _new_run(self) -> _Run:
-        after, by_created = self._after, self.query.by_created
+        after, by_created = self._after, self.query.orders_by_created
         mark = Mark(self.query.ordering == "-created") if by_created else None
         return _Run(evolve(mark, created=after.created, ids=set(after.ids)) if mark and after else mark)
 
@@ -194,7 +195,7 @@ class CustomerListing(ScopedIterable):
         by_id = {customer.id: customer for customer in await self._decoder.decode_customers(outline)}
         customers = tuple(by_id[row.id] for row in outline.rows)
         if self._check_filters:
-            self.query.check(customers)
+            verify(self.query, customers)
         return Page(customers=customers, count=outline.count, raw=outline.raw)
 
     async def _smallest(self) -> Page:
@@ -231,5 +232,5 @@ class CustomerListing(ScopedIterable):
 
     def _identity(self) -> str:
         """Return what tells this listing from another, but for the size of its pages."""
-        filters = self.query.filters(self.query.created__gte, self.query.created__lte)
+        filters = self.query.filter_params(self.query.created__gte, self.query.created__lte)
         return urlencode([("workspace", self.workspace), ("test_mode", self._test_mode), *sorted(filters)])

@@ -12,12 +12,12 @@ from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.errors import ConfigurationError
 from piriod_async.listing import CustomerListing
 from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
-from piriod_async.query import MAX_PAGE_SIZE, CustomerQuery, Filters
+from piriod_async.query import MAX_PAGE_SIZE, CustomerFilters, CustomerQuery
 from piriod_async.transport.attempts import AttemptHook
 from piriod_async.transport.auth import DEFAULT_BASE_URL, Secret, customers_url, validate_token, workspace_id
 from piriod_async.transport.retry import RetryPolicy
 from piriod_async.transport.transport import Transport
-from piriod_async.validators import check_callback, check_positive_int, seconds
+from piriod_async.validators import check_callback, check_positive_int, check_seconds
 from piriod_async.workspaces import OnError, WorkspaceListing
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class PiriodSession:
             raise ConfigurationError(f"retry={retry!r}: expected a RetryPolicy")
         check_positive_int("concurrency", concurrency)
         check_positive_int("max_page_bytes", max_page_bytes)
-        seconds("timeout", timeout, above_zero=True)
+        check_seconds("timeout", timeout, positive=True)
         check_callback("on_attempt", on_attempt)
         self._workspace = None if workspace is None else workspace_id(workspace)
         self._test_mode = test_mode
@@ -231,7 +231,7 @@ class PiriodSession:
         *,
         on_error: OnError = "raise",
         check_filters: bool = True,
-        **filters: Unpack[Filters],
+        **filters: Unpack[CustomerFilters],
     ) -> WorkspaceListing:
         """Return the listing of many workspaces' customers, side by side. Nothing is sent until it is read.
 

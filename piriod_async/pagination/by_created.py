@@ -48,8 +48,8 @@ from piriod_async.errors import IncompleteListError, NotFoundError
 from piriod_async.pagination.cursor import Mark, Span, lower, require_created, upper
 from piriod_async.pagination.prefetch import Result, Slot, cancel, run_ordered
 from piriod_async.pagination.raw_page import RawPage, Row
-from piriod_async.query import MIN_PAGE_SIZE_BY_CREATED
 
+MIN_PAGE_SIZE_BY_CREATED = 10  # an anchor is two customers smaller, so a small page would cost too much
 PART = 5_000  # customers: the deepest OFFSET that an ordinary request costs the server
 LEAF = 4_500  # customers a part is meant to have, so that one that grew a little is still one
 FORK = 5  # parts that a longer stretch is cut into, by one wide anchor fewer
