@@ -1,4 +1,4 @@
-"""Where a listing by `created` can be resumed."""
+"""A checkpoint, from which a listing by `created` can be resumed."""
 
 from typing import Self
 
@@ -11,13 +11,13 @@ from piriod_async.models import AwareDatetime
 
 @frozen(kw_only=True)
 class Checkpoint:
-    """Where a listing by `created` can be gone on from: `session.customers(…, after=checkpoint)`.
+    """How far a listing by `created` was delivered. Resume it with `session.customers(…, after=checkpoint)`.
 
     Attributes:
-        ordering (str): `"created"` or `"-created"`.
-        created (datetime): All customers before this instant, in that order, were delivered.
-        ids (frozenset[str]): Those of this instant that were delivered.
-        query (str): What was listed: workspace, filters and mode. Another listing refuses the checkpoint.
+        ordering: `"created"` or `"-created"`.
+        created: Creation time of the last customer delivered. All customers before it, in this order, were delivered.
+        ids: Ids of the customers with exactly this creation time that were delivered.
+        query: Workspace, filters and mode of the listing. Only a listing with the same ones accepts the checkpoint.
     """
 
     ordering: str
@@ -26,7 +26,7 @@ class Checkpoint:
     query: str
 
     def to_json(self) -> str:
-        """Return the checkpoint as JSON text, to be kept until `from_json`."""
+        """Return the checkpoint as JSON."""
         return msgspec.json.encode(self).decode()
 
     @classmethod
@@ -34,9 +34,9 @@ class Checkpoint:
         """Return the checkpoint that `to_json` wrote.
 
         Raises:
-            QueryError: The text is no checkpoint.
+            QueryError: The text is not the JSON of a checkpoint.
         """
         try:
             return msgspec.json.decode(text, type=cls)
         except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            raise QueryError(f"expected the JSON of a checkpoint, not {text!r}: {error}") from error
+            raise QueryError(f"text={text!r}: expected JSON from Checkpoint.to_json: {error}") from error

@@ -1,12 +1,12 @@
-"""What may go wrong.
+"""The errors that this library raises.
 
 ```
 PiriodError
 ├── ConfigurationError (ValueError)     bad token, workspace, base_url or session; nothing was sent
 ├── QueryError (ValueError)             a filter, ordering or page_size the API would misread; nothing was sent
-├── APIConnectionError                  no answer: refused, reset, cut, or the session was closed
-│   └── APITimeoutError                 no whole answer in time
-├── APIStatusError                      an answer other than 200
+├── APIConnectionError                  no complete response: refused, reset, cut off, or the session was closed
+│   └── APITimeoutError                 no complete response within the timeout
+├── APIStatusError                      a response with a status other than 200
 │   ├── BadRequestError                 400, with `errors` by field
 │   ├── AuthenticationError             401
 │   ├── PermissionDeniedError           403
@@ -14,30 +14,27 @@ PiriodError
 │   ├── RateLimitError                  429, with `retry_after`
 │   ├── ServerError                     5xx
 │   └── UnexpectedStatusError           any other: redirects, 204, 402, …
-├── DecodeError                         a 200 that does not hold customers
-├── FilterIgnoredError                  the server answered with customers that a filter excludes
-└── IncompleteListError                 the list moved in a way that cannot be made good
+├── DecodeError                         a 200 response whose body cannot be decoded
+├── FilterIgnoredError                  the server returned customers that a filter excludes
+└── IncompleteListError                 the list could not be read completely
 ```
 
-Every error can be pickled, so it crosses process pools and task queues whole.
+Every error can be pickled with all its attributes, for process pools and task queues.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-if TYPE_CHECKING:
-    from piriod_async.checkpoint import Checkpoint
-
 
 class PiriodError(Exception):
-    """The root of every error that this library raises on purpose.
+    """Base class of all errors of this library.
 
     Attributes:
-        attempts (int): How often the request was sent before giving up; 0 if it never was.
-        workspace (str | None): Id of the workspace that was read, where it was one.
-        retryable (bool): Whether the same request may well succeed later. Those that may were retried already.
+        attempts: Number of times that the request was sent; 0 if it was not.
+        workspace: Id of the workspace that was being read, if any.
+        retryable: Whether the same request may succeed later. If so, it was already retried.
     """
 
     def __init__(self, message: str = "", *, retryable: bool = False) -> None:
@@ -47,7 +44,7 @@ class PiriodError(Exception):
         self.retryable = retryable
 
     def __str__(self) -> str:
-        """Return the message, whose customers were read, and how often it was tried where that was more than once."""
+        """Return the message, with the workspace, and with the number of attempts if there were several."""
         message = super().__str__()
         if self.workspace and self.workspace not in message:
             message += f" (workspace {self.workspace})"
@@ -55,35 +52,35 @@ class PiriodError(Exception):
 
 
 class ConfigurationError(PiriodError, ValueError):
-    """The session cannot work as it was set up."""
+    """A setting of the session is invalid."""
 
 
 class QueryError(PiriodError, ValueError):
-    """A filter would be misread by the API; the message names the argument, the value and what was expected."""
+    """The API would misread an argument; the message has its name, its value and what was expected."""
 
 
 class APIConnectionError(PiriodError):
-    """The API gave no whole answer. The network's own error is the `__cause__`."""
+    """No complete response arrived. The `__cause__` is the error of the network."""
 
 
 class APITimeoutError(APIConnectionError):
-    """No whole answer came within the session's `timeout` (seconds)."""
+    """No complete response arrived within the session's `timeout`."""
 
 
 class APIStatusError(PiriodError):
-    """The API answered with a status other than 200.
+    """The API responded with a status other than 200.
 
     Attributes:
-        status (int): The HTTP status.
-        detail (str): What the body says, or its beginning where it is not the API's JSON. May be Spanish.
-        errors (dict[str, list[str]]): The body's messages by field: `{"created__gte": ["Enter a valid date/time."]}`,
-            nested ones as `{"items[0].name": […]}`, those of no field under `""`.
-        request_id (str | None): The server's name for the request, for their support.
-        retry_after (float | None): Seconds the server asked to wait.
-        body (bytes): The body as it came.
+        status: The HTTP status.
+        detail: Message from the body, or the beginning of a body that is not the API's JSON. It may be in Spanish.
+        errors: Messages from the body by field: `{"created__gte": ["Enter a valid date/time."]}`. A nested field is
+            named by its path (`"items[0].name"`), and messages that belong to no field are under `""`.
+        request_id: Id that the server gave the request, for its support.
+        retry_after: Seconds that the server asked to wait; None if it did not.
+        body: The body, unchanged.
     """
 
-    def __init__(  # all optional: pickle calls the class with the message alone
+    def __init__(  # every argument is optional, because pickle calls the class with the message alone
         self,
         message: str = "",
         *,
@@ -104,11 +101,11 @@ class APIStatusError(PiriodError):
 
 
 class BadRequestError(APIStatusError):
-    """400: the API refused a parameter; `errors` says which."""
+    """400: the API rejected a parameter; `errors` has the reason by field."""
 
 
 class AuthenticationError(APIStatusError):
-    """401: the token is missing, wrong, or was replaced by a newer one (a user has one live token at most)."""
+    """401: the token is missing, wrong, or was replaced by a newer one (a user has only one live token)."""
 
 
 class PermissionDeniedError(APIStatusError):
@@ -116,27 +113,27 @@ class PermissionDeniedError(APIStatusError):
 
 
 class NotFoundError(APIStatusError):
-    """404: there is no such page, or `base_url` is not the API's."""
+    """404: the page does not exist, or `base_url` is not the address of the API."""
 
 
 class RateLimitError(APIStatusError):
-    """429: too many requests; `retry_after` says how many seconds to wait, if the API did."""
+    """429: too many requests. `retry_after` is the number of seconds to wait, if the API gave one."""
 
 
 class ServerError(APIStatusError):
-    """5xx: the API, or a proxy before it, failed."""
+    """5xx: the API, or a proxy in front of it, failed."""
 
 
 class UnexpectedStatusError(APIStatusError):
-    """Any other status; a redirect is one, for following it would show the token to another address."""
+    """Any other status. Redirects are not followed, because that would send the token to another address."""
 
 
 class DecodeError(PiriodError):
-    """A 200 whose body is not a page of customers.
+    """The body of a 200 response is not a page of customers.
 
     Attributes:
-        path (str): Where in the body, as in `results[17].created`; empty for the body as a whole.
-        record_id (str | None): The id of the customer that cannot be read, where it has one.
+        path: Location in the body, such as `results[17].created`; empty if the body as such is not a page.
+        record_id: Id of the customer that cannot be decoded, if it has one.
     """
 
     def __init__(
@@ -148,52 +145,52 @@ class DecodeError(PiriodError):
 
 
 class FilterIgnoredError(PiriodError):
-    """The server answered with customers that a filter excludes: it does not know that filter, or ignored it.
+    """The server returned a customer that a filter excludes, so it seems to ignore the filter.
 
-    `subscriptions` and `sources` cannot be told by a customer's record, so they are not checked.
+    `subscriptions` and `sources` are not checked, because a customer's record does not show what they filter by.
     """
 
 
 class IncompleteListError(PiriodError):
-    """The list moved under the crawl in a way that cannot be made good, so some customers may be missing.
+    """The list could not be read completely, so some customers may be missing.
 
     Attributes:
-        checkpoint (Checkpoint | None): Where to go on from, for a listing by `created` that had delivered something.
+        checkpoint: The `Checkpoint` to resume from, for a listing by `created`; None if nothing was delivered.
     """
 
-    checkpoint: "Checkpoint | None" = None
+    checkpoint: Any = None  # not typed as Checkpoint: that module imports this one
 
 
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
-_BY_STATUS: Mapping[int, type[APIStatusError]] = {
+_CLASS_BY_STATUS: Mapping[int, type[APIStatusError]] = {
     400: BadRequestError,
     401: AuthenticationError,
     403: PermissionDeniedError,
     404: NotFoundError,
     429: RateLimitError,
 }
-_DETAIL_LENGTH = 200  # characters of a foreign body that a message shows
+_MAX_DETAIL = 200  # characters of a body that is not the API's JSON
 
 
 def error_from_response(
     status: int, body: bytes, *, request: str, reason: str, request_id: str | None, retry_after: float | None
 ) -> APIStatusError:
-    """Return the error that stands for an answer other than 200.
+    """Return the error for a response with a status other than 200.
 
     Args:
         status: The HTTP status.
-        body: The answer's body: the API's JSON, or a proxy's page.
-        request: What was asked, for the message: `"GET /customers/ page 3"`.
-        reason: What the status line says beside the number.
-        request_id: The server's name for the request.
-        retry_after: Seconds the server asked to wait.
+        body: The response body: JSON of the API, or the page of a proxy.
+        request: Description of the request for the message: `"GET /customers/ page 3"`.
+        reason: Reason phrase of the status line.
+        request_id: Id that the server gave the request.
+        retry_after: Seconds that the server asked to wait.
     """
-    kind = _BY_STATUS.get(status, ServerError if status // 100 == 5 else UnexpectedStatusError)  # noqa: PLR2004
+    error_class = _CLASS_BY_STATUS.get(status, ServerError if status // 100 == 5 else UnexpectedStatusError)  # noqa: PLR2004
     try:
         errors = dict(_flatten(msgspec.json.decode(body)))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        detail, errors = " ".join(body.decode(errors="replace").split())[:_DETAIL_LENGTH], {}
+        detail, errors = " ".join(body.decode(errors="replace").split())[:_MAX_DETAIL], {}
     else:
         detail = " ".join(errors.pop("detail", [])) or _summary(errors)
     message = f"{request}: {status} {reason}".rstrip()
@@ -203,7 +200,7 @@ def error_from_response(
         message += f" [retry after {retry_after:g} s]"
     if request_id:
         message += f" [request {request_id}]"
-    return kind(
+    return error_class(
         message,
         status=status,
         detail=detail,
@@ -215,23 +212,23 @@ def error_from_response(
 
 
 def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:
-    """Yield (path, messages) of a body that Django REST Framework nests to any depth."""
+    """Yield (path, messages) for each field of an error body. Django REST Framework nests them to any depth."""
     if isinstance(value, dict):
         for key, inner in value.items():
             here = "" if key == "non_field_errors" else key
             yield from _flatten(inner, f"{path}.{here}".strip("."))
     elif isinstance(value, list):
-        texts = [_text(item) for item in value if not isinstance(item, dict | list)]
+        texts = [_to_text(item) for item in value if not isinstance(item, dict | list)]
         if texts:
             yield path, texts
         for index, inner in enumerate(value):
             if isinstance(inner, dict | list):
                 yield from _flatten(inner, f"{path}[{index}]")
     elif value is not None:
-        yield path, [_text(value)]
+        yield path, [_to_text(value)]
 
 
-def _text(value: Any) -> str:
+def _to_text(value: Any) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 

@@ -19,6 +19,7 @@ from piriod_async.pagination.time_range import TimeRange
 from piriod_async.query import CustomerQuery
 from piriod_async.transport.attempts import Request
 from piriod_async.transport.transport import RequestCounters, Transport
+from piriod_async.verify import verify
 
 Paginator: TypeAlias = CreatedPaginator | PageNumberPaginator
 _NO_PAGE = Page(customers=(), count=0, raw=b"")
@@ -141,7 +142,7 @@ class Iteration:
         by_id = {customer.id: customer for customer in await self._decoder.decode_customers(page)}
         customers = tuple(by_id[key.id] for key in page.keys)
         if self._check_filters:
-            self.query.check(customers)
+            verify(self.query, customers)
         return Page(customers=customers, count=page.count, raw=page.raw)
 
     @property

@@ -45,7 +45,7 @@ class CustomerListing(ScopedIterable):
             return
         if not isinstance(self._after, Checkpoint):
             raise QueryError(f"after={self._after!r}: expected a Checkpoint, or None")
-        if not self.query.by_created:
+        if not self.query.orders_by_created:
             raise QueryError(f"after=a checkpoint: expected None for ordering={self.query.ordering!r}")
         if (self._after.ordering, self._after.query) != (self.query.ordering, self._fingerprint()):
             raise QueryError(f"after=a checkpoint of {self._after.query}: expected one of {self._fingerprint()}")
@@ -112,7 +112,7 @@ class CustomerListing(ScopedIterable):
 
     def _new_iteration(self) -> Iteration:
         cursor = None
-        if self.query.by_created:
+        if self.query.orders_by_created:
             cursor = Cursor(self.query.ordering == "-created")
             if self._after:
                 cursor = evolve(cursor, created=self._after.created, seen_ids=set(self._after.ids))
@@ -146,5 +146,5 @@ class CustomerListing(ScopedIterable):
 
     def _fingerprint(self) -> str:
         """Return what distinguishes this listing from others, apart from its page size."""
-        filters = self.query.filters(self.query.created__gte, self.query.created__lte)
+        filters = self.query.filter_params(self.query.created__gte, self.query.created__lte)
         return urlencode([("workspace", self.workspace), ("test_mode", self._test_mode), *sorted(filters)])

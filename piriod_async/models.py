@@ -1,10 +1,10 @@
-"""The records: a customer and its parts, as the API gives them.
+"""Records of the API: a customer and its parts, pages of them, and the progress of a listing.
 
-All are frozen, slotted and hashable (mappings are left out of the hash), with lists as tuples. Money is `Decimal`,
-exact to the last digit of the JSON text; datetimes are aware. What the API leaves out is None, unless its contract
-names a default. A field that is not here is still in `Page.raw`.
+Records are frozen, slotted and hashable (mappings are left out of the hash); lists are tuples. Money is `Decimal`,
+exact to the last digit of the JSON text. Datetimes are aware. A field that the API omits is None, unless the contract
+names a default. Fields that are not listed here can be read from `Page.raw`.
 
-Source: `GET /customers/` (https://docs.piriod.com), and what the live API was seen to send beside it.
+Source: `GET /customers/` (https://docs.piriod.com), and what the live API was seen to send beyond it.
 """
 
 from datetime import datetime
@@ -18,14 +18,17 @@ from attrs import field, frozen
 AwareDatetime = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
-def _refuse_nan(*amounts: Decimal | None) -> None:
+def _require_finite(*amounts: Decimal | None) -> None:
     for amount in amounts:
         if amount is not None and not amount.is_finite():
             raise ValueError(f"{str(amount)!r} is not an amount")
 
 
 class CustomerStatus(StrEnum):
-    """What a customer is now. Open: a status newer than this library is a member with its own text."""
+    """The status of a customer. Deleting a customer that has a history archives it.
+
+    The enum is open: a status that is newer than this library becomes a member with its own text.
+    """
 
     ACTIVE = "active"
     ARCHIVED = "archived"
@@ -42,7 +45,18 @@ class CustomerStatus(StrEnum):
 
 @frozen(kw_only=True)
 class Country:
-    """A country: `id` is its ISO code ("CL"), `code` or `phone_code` the telephone's ("+56")."""
+    """A country.
+
+    Attributes:
+        id: ISO 3166-1 alpha-2 code, such as `"CL"`.
+        name: Name, such as `"Chile"`; the language is the API's choice.
+        name_en: Name in English.
+        code: Telephone calling code, such as `"+56"`.
+        phone_code: The calling code again; some responses have it in place of `code`.
+        has_regulation: Whether the country has tax regulation; see `Customer.tax_id`.
+        currencies: ISO 4217 codes, such as `("CLP", "CLF")`; empty if the API omits them.
+        tax_percent: Tax rate in percent: `Decimal("19.0")` is 19 %.
+    """
 
     id: str
     name: str | None = None
@@ -54,12 +68,19 @@ class Country:
     tax_percent: Decimal | None = None
 
     def __attrs_post_init__(self) -> None:
-        _refuse_nan(self.tax_percent)
+        _require_finite(self.tax_percent)
 
 
 @frozen(kw_only=True)
 class State:
-    """A state or region. `id` is a number or a text ("USAZ"), as the API has it."""
+    """A state, region or province of a country.
+
+    Attributes:
+        id: Id in the API: an integer, or text such as `"USAZ"`.
+        name: Name, such as `"Arizona"`.
+        code: Short code, such as `"AZ"`.
+        country: Id of its country, such as `"CL"`.
+    """
 
     id: int | str
     name: str | None = None
@@ -69,7 +90,20 @@ class State:
 
 @frozen(kw_only=True)
 class Contact:
-    """A person at a customer, and which mail they get: `invoicing`, `collections` (reminders)."""
+    """A person at a customer.
+
+    Attributes:
+        id: Id of the contact (`"con_…"`).
+        customer: Id of the customer that the contact belongs to.
+        orgunit: Id of an organisation unit within the customer; None if the contact is in none.
+        name: Name of the person.
+        email: E-mail address.
+        phone: Telephone number, as it was entered.
+        invoicing: Whether the contact receives invoice e-mails.
+        collections: Whether the contact receives collection reminders (for overdue payments).
+        created: When the contact was created.
+        updated: When the contact was last changed.
+    """
 
     id: str | None = None
     customer: str | None = None
@@ -85,9 +119,12 @@ class Contact:
 
 @frozen(kw_only=True)
 class Aggregations:
-    """Sums over a customer's documents, in its currency; None where the API gives nothing.
+    """Totals of a customer's documents, in the customer's currency. None means that the API gave no number.
 
-    `sales` is finalized and paid, `sales_current_period` finalized in this calendar month, `balance` what is owed.
+    Attributes:
+        sales: Total of the finalized and paid sales.
+        sales_current_period: Total of the sales that were finalized in the current calendar month.
+        balance: What the customer owes: payments that have not succeeded, on finalized or pending invoices.
     """
 
     sales: Decimal | None = None
@@ -95,12 +132,42 @@ class Aggregations:
     balance: Decimal | None = None
 
     def __attrs_post_init__(self) -> None:
-        _refuse_nan(self.sales, self.sales_current_period, self.balance)
+        _require_finite(self.sales, self.sales_current_period, self.balance)
 
 
 @frozen(kw_only=True)
 class Customer:
-    """A customer of a workspace. `status` and `send_*` have the contract's defaults where the API leaves them out."""
+    """A customer of a workspace.
+
+    Attributes:
+        id: Id of the customer (`"cus_…"`).
+        name: Name of the person or company.
+        address: Postal address.
+        country: Country of the address.
+        state: State or region of the address.
+        currency: ISO 4217 code of the currency, such as `"CLP"`.
+        email: E-mail address.
+        phone: Telephone number, as it was entered.
+        website: URL of the customer's website.
+        zip_code: Postal code.
+        manager: Name of the account manager on your side (free text).
+        reference: Your own reference, such as an id in an ERP.
+        tax_id: Tax identifier (RUT in Chile, RFC in Mexico, NIT in Colombia). The API requires one if the country has
+            tax regulation and is also the account's country.
+        tax_settings: Tax configuration. Its keys depend on the country's tax agency, such as
+            `cl_activity_description`.
+        metadata: Your own key-value pairs, any JSON; the filter `metadata={key: value}` searches them.
+        send_invoices: Whether invoices are e-mailed to the customer; True if omitted.
+        send_collections: Whether collection reminders are e-mailed to the customer; True if omitted.
+        send_vouchers: Whether payment receipts are e-mailed to the customer; True if omitted.
+        status: Active, archived or pending; active if omitted.
+        contacts: The customer's contacts, of all organisation units.
+        sources: Ids of the reusable payment sources that can be charged or are pending.
+        aggregations: Sales and balance.
+        test_mode: Whether this is test data; None if omitted.
+        created: When the customer was created; it never changes.
+        updated: When the customer was last changed.
+    """
 
     id: str
     name: str
@@ -134,9 +201,9 @@ class Page:
     """One response.
 
     Attributes:
-        customers (tuple[Customer, ...]): The customers that this response adds to the listing, in order.
-        count (int): How many the listing has, as the server counted them when it was begun.
-        raw (bytes): The response's body. It may hold customers that a neighbouring page delivers.
+        customers: The customers that this response adds to the listing, in order.
+        count: Number of customers in the listing, as the server counted them for the first response.
+        raw: Body of the response. It may repeat customers that another page delivers.
     """
 
     customers: tuple[Customer, ...]
@@ -146,15 +213,15 @@ class Page:
 
 @frozen(kw_only=True)
 class Progress:
-    """Where an iteration is.
+    """How far an iteration is.
 
     Attributes:
-        total (int | None): Customers that the iteration has before it, as the server counted them in its first answer;
-            None before that.
-        delivered (int): Customers yielded so far.
-        requests (int): Requests sent, retries among them.
-        retries (int): Requests sent again after a failure.
-        paused_until (float | None): When the pause that the server asked for ends (`time.monotonic`, seconds), or None.
+        total: Customers to deliver, as the server counted them for the first response; None before that.
+        delivered: Customers delivered so far.
+        requests: Requests sent, including retries.
+        retries: Requests sent again after a failure.
+        paused_until: When the pause that the server asked for ends, in seconds of `time.monotonic`; None if there is no
+            pause.
     """
 
     total: int | None = None
@@ -166,10 +233,10 @@ class Progress:
 
 @frozen(kw_only=True)
 class WorkspaceProgress(Progress):
-    """Where an iteration over many workspaces is: the sums over those that it has come to.
+    """How far an iteration over many workspaces is: the sums over the workspaces that were started.
 
     Attributes:
-        workspaces (dict[str, Progress]): Each of them, by id.
+        workspaces: The progress of each of them, by workspace id.
     """
 
     workspaces: dict[str, Progress] = field(factory=dict, hash=False)

@@ -16,7 +16,7 @@ from piriod_async.transport.attempts import AttemptHook
 from piriod_async.transport.auth import DEFAULT_BASE_URL, Secret, customers_url, validate_token, workspace_id
 from piriod_async.transport.retry import RetryPolicy
 from piriod_async.transport.transport import Transport
-from piriod_async.validators import check_callback, check_positive_int, seconds
+from piriod_async.validators import check_callback, check_positive_int, check_seconds
 from piriod_async.workspaces import OnError, WorkspaceListing
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class PiriodSession:
             raise ConfigurationError(f"retry={retry!r}: expected a RetryPolicy")
         check_positive_int("concurrency", concurrency)
         check_positive_int("max_page_bytes", max_page_bytes)
-        seconds("timeout", timeout, above_zero=True)
+        check_seconds("timeout", timeout, positive=True)
         check_callback("on_attempt", on_attempt)
         self._workspace = None if workspace is None else workspace_id(workspace)
         self._test_mode = test_mode

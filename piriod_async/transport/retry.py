@@ -16,14 +16,14 @@ from piriod_async.transport.attempts import Attempt, AttemptHook, Request
 from piriod_async.transport.backoff import backoff_enabled
 from piriod_async.transport.limiter import Gate
 from piriod_async.transport.retry_budget import Budget
-from piriod_async.validators import check_positive_int, seconds
+from piriod_async.validators import check_positive_int, check_seconds
 
 T = TypeVar("T")
 logger = logging.getLogger("piriod_async")
 
 
 def _seconds(_: object, attribute: "Attribute[Any]", value: object) -> None:
-    seconds(attribute.name, value)
+    check_seconds(attribute.name, value)
 
 
 def _whole_number(_: object, attribute: "Attribute[Any]", value: object) -> None:

@@ -10,7 +10,7 @@ from attrs import evolve
 
 import piriod_async.transport.transport
 from piriod_async import DecodeError, FilterIgnoredError, IncompleteListError, NotFoundError, Progress, RetryPolicy
-from piriod_async.decoding import page_decoder
+from piriod_async.decoding import strict
 from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
 from piriod_async.testing.mock_server import OMITTED, MockServer
 from tests.support.moving_list import settle
@@ -306,11 +306,11 @@ async def test_a_consumer_that_stops_reading_stops_the_requests(ordering):
 @each_kind
 async def test_one_page_at_most_is_decoded_in_a_turn_of_the_loop(ordering, monkeypatch):
     turns, now = [], 0
-    decode_page = page_decoder.decode_page
+    decode_customers = strict.decode_customers
 
-    async def decode(body):
+    def decode(body):
         turns.append(now)
-        return await decode_page(body)
+        return decode_customers(body)
 
     async def count_turns():
         nonlocal now
@@ -318,7 +318,7 @@ async def test_one_page_at_most_is_decoded_in_a_turn_of_the_loop(ordering, monke
             now += 1
             await asyncio.sleep(0)
 
-    monkeypatch.setattr(page_decoder, "decode_page", decode)
+    monkeypatch.setattr(strict, "decode_customers", decode)
     # the same latency for all: eight answers are sent, and so read, in one turn
     async with serving(1_000, latency=0.005) as (_, piriod):
         counting = asyncio.create_task(count_turns())

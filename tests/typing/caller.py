@@ -167,7 +167,7 @@ def queries(since: datetime) -> None:
     query = CustomerQuery(country="CL", created__gte=since, metadata={"plan": "gold"}, ordering=None, page_size=20)
     assert_type(query.country, str | None)
     assert_type(query.ordering, str | None)
-    assert_type(query.by_created, bool)
+    assert_type(query.orders_by_created, bool)
     query.country = "MX"  # type: ignore[misc]
     CustomerQuery(country=56)  # type: ignore[arg-type]
     CustomerQuery(metadata=5)  # type: ignore[arg-type]
@@ -284,7 +284,7 @@ async def failures(listing: CustomerListing) -> PiriodError | None:
         assert_type(error.path, str)
         assert_type(error.record_id, str | None)
     except IncompleteListError as error:
-        assert_type(error.checkpoint, Checkpoint | None)
+        assert_type(error.checkpoint, Any)
     except (FilterIgnoredError, PiriodError) as error:
         assert_type(error.attempts, int)
         assert_type(error.retryable, bool)

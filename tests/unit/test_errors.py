@@ -1,4 +1,4 @@
-"""The tree of errors: its shape, how they travel, and what an answer is told as."""
+"""The errors: their tree, how they are pickled, and how a response becomes one."""
 
 import copy
 import inspect
@@ -39,7 +39,7 @@ CHECKPOINT = Checkpoint(ordering="created", created=datetime(2031, 5, 5, tzinfo=
 NODE = re.compile(r"(?P<branches>(?:│   |    )*)(?:├── |└── )?(?P<name>[A-Z]\w+)(?: \((?P<beside>\w+)\))?")
 
 
-def drawn() -> dict[str, set[str]]:
+def drawn_tree() -> dict[str, set[str]]:
     """Return the bases of each class, by name, as the docstring draws them."""
     assert errors.__doc__
     tree: dict[str, set[str]] = {}
@@ -53,32 +53,31 @@ def drawn() -> dict[str, set[str]]:
     return tree
 
 
-def answer(status: int, body: bytes = b"", **options: Any) -> APIStatusError:
-    told = {"request": "GET /customers/ page 3", "reason": "Reason", "request_id": None, "retry_after": None}
-    return error_from_response(status, body, **(told | options))
+def response(status: int, body: bytes = b"", **options: Any) -> APIStatusError:
+    """Return the error for a response."""
+    defaults = {"request": "GET /customers/ page 3", "reason": "Reason", "request_id": None, "retry_after": None}
+    return error_from_response(status, body, **(defaults | options))
 
 
-# --- the tree ---
-
-
-def test_the_tree_is_as_drawn() -> None:
-    assert drawn() == {kind.__name__: {base.__name__ for base in kind.__bases__} for kind in CLASSES}
+def test_tree() -> None:
+    """The docstring draws the classes and their bases as they are."""
+    assert drawn_tree() == {kind.__name__: {base.__name__ for base in kind.__bases__} for kind in CLASSES}
     assert len(CLASSES) == 16
 
 
-@pytest.mark.parametrize("kind", CLASSES)
-def test_every_error_is_public(kind: type[PiriodError]) -> None:
-    assert getattr(piriod_async, kind.__name__) is kind
-    assert kind.__name__ in piriod_async.__all__
+def test_public() -> None:
+    """Every error can be imported from the package."""
+    for error_class in CLASSES:
+        assert getattr(piriod_async, error_class.__name__) is error_class
+        assert error_class.__name__ in piriod_async.__all__
 
 
-@pytest.mark.parametrize("kind", [ConfigurationError, QueryError])
-def test_the_callers_own_mistakes_are_value_errors(kind: type[PiriodError]) -> None:
+@pytest.mark.parametrize("error_class", [ConfigurationError, QueryError])
+def test_value_errors(error_class: type[PiriodError]) -> None:
+    """Invalid arguments are a `ValueError`."""
     with pytest.raises(ValueError, match="x"):
-        raise kind("x")
+        raise error_class("x")
 
-
-# --- how they travel ---
 
 PLAIN = [
     PiriodError("x"),
@@ -92,8 +91,8 @@ PLAIN = [
     IncompleteListError("moved"),
 ]
 STATUS = [
-    kind("x", status=status, detail="d", errors={"f": ["a"]}, request_id="req_1", retry_after=7.0, body=b"{}")
-    for kind, status in (
+    error_class("x", status=status, detail="d", errors={"f": ["a"]}, request_id="req_1", retry_after=7.0, body=b"{}")
+    for error_class, status in (
         (APIStatusError, 418),
         (BadRequestError, 400),
         (AuthenticationError, 401),
@@ -107,57 +106,66 @@ STATUS = [
 
 
 @pytest.mark.parametrize(
-    "travel",
-    [copy.copy, copy.deepcopy, *(lambda e, p=p: pickle.loads(pickle.dumps(e, p)) for p in range(6))],
-    ids=["copy", "deepcopy", *(f"pickle {p}" for p in range(6))],
+    "duplicate", [copy.deepcopy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"]
 )
 @pytest.mark.parametrize("error", [*PLAIN, *STATUS], ids=lambda error: type(error).__name__)
-def test_errors_travel_whole(error: PiriodError, travel: Any) -> None:
+def test_pickle(error: PiriodError, duplicate: Any) -> None:
+    """An error keeps its message, attributes and notes when it is copied or pickled."""
     error.attempts = 3
     if isinstance(error, IncompleteListError):
         error.checkpoint = CHECKPOINT
     error.add_note("a note")
-    twin = travel(error)
+    twin = duplicate(error)
     assert type(twin) is type(error)
     assert (str(twin), twin.args) == (str(error), error.args)
     assert vars(twin) == vars(error)
     assert twin.__notes__ == error.__notes__
 
 
-def test_every_class_travels() -> None:
+def test_samples() -> None:
+    """The samples above have an error of each class."""
     assert {type(error) for error in (*PLAIN, *STATUS)} == set(CLASSES)
 
 
-@pytest.mark.parametrize("kind", CLASSES)
-def test_every_error_can_be_made_of_nothing(kind: type[PiriodError]) -> None:
-    error = kind()
-    assert (str(error), error.attempts, error.retryable) == ("", 0, False)
-    assert isinstance(pickle.loads(pickle.dumps(error)), kind)
+@pytest.mark.parametrize("error_class", CLASSES)
+def test_defaults(error_class: type[PiriodError]) -> None:
+    """Every error can be made without arguments, as unpickling needs."""
+    error = error_class()
+    assert (str(error), error.attempts, error.workspace, error.retryable) == ("", 0, None, False)
+    assert isinstance(pickle.loads(pickle.dumps(error)), error_class)
 
 
-def test_an_error_without_a_checkpoint() -> None:
+def test_no_checkpoint() -> None:
+    """An `IncompleteListError` has no checkpoint until the listing sets it."""
     assert IncompleteListError("x").checkpoint is None
 
 
 @pytest.mark.parametrize(
     ("attempts", "text"), [(0, "x"), (1, "x"), (2, "x (after 2 attempts)"), (5, "x (after 5 attempts)")]
 )
-@pytest.mark.parametrize("error", [*PLAIN, *STATUS], ids=lambda error: type(error).__name__)
-def test_attempts_are_told_where_there_were_several(error: PiriodError, attempts: int, text: str) -> None:
-    error = type(error)("x")
+def test_attempts(attempts: int, text: str) -> None:
+    """The message has the number of attempts if there were several."""
+    error = PiriodError("x")
     error.attempts = attempts
     assert str(error) == text
     assert error.args == ("x",)
 
 
-def test_errors_by_field_are_the_errors_own() -> None:
+def test_workspace() -> None:
+    """The message has the workspace, unless it is in it already."""
+    error, other = PiriodError("x"), PiriodError("x of acc_1")
+    error.workspace = other.workspace = "acc_1"
+    error.attempts = 2
+    assert (str(error), str(other)) == ("x (workspace acc_1) (after 2 attempts)", "x of acc_1")
+
+
+def test_errors_are_copied() -> None:
+    """`errors` is a copy of the mapping that was passed."""
     fields = {"f": ["a"]}
     error = BadRequestError("x", errors=fields)
     fields["g"] = ["b"]
     assert error.errors == {"f": ["a"]}
 
-
-# --- what an answer is told as ---
 
 RETRIED = {408, 429, 500, 502, 503, 504}
 STATUSES = [
@@ -168,10 +176,11 @@ STATUSES = [
 ]
 
 
-@pytest.mark.parametrize(("status", "kind"), STATUSES)
-def test_each_status(status: int, kind: type[APIStatusError]) -> None:
-    error = answer(status, b'{"detail": "Nope."}', request_id="req_1", retry_after=7.5)
-    assert type(error) is kind
+@pytest.mark.parametrize(("status", "error_class"), STATUSES)
+def test_status(status: int, error_class: type[APIStatusError]) -> None:
+    """A status selects the class, and whether the request can be retried."""
+    error = response(status, b'{"detail": "Nope."}', request_id="req_1", retry_after=7.5)
+    assert type(error) is error_class
     assert str(error) == f"GET /customers/ page 3: {status} Reason: Nope. [retry after 7.5 s] [request req_1]"
     assert vars(error) == {
         "attempts": 0,
@@ -228,24 +237,28 @@ def test_each_status(status: int, kind: type[APIStatusError]) -> None:
         (b'{"f":' * 100_000 + b"1" + b"}" * 100_000, '{"f":' * 40, {}),
     ],
 )  # fmt: skip
-def test_each_body(body: bytes, detail: str, fields: dict[str, list[str]]) -> None:
-    error = answer(400, body)
+def test_body(body: bytes, detail: str, fields: dict[str, list[str]]) -> None:
+    """A body becomes a detail and a flat mapping of messages by field, whatever it is."""
+    error = response(400, body)
     assert (error.detail, error.errors, error.body) == (detail, fields, body)
     assert str(error) == "GET /customers/ page 3: 400 Reason" + (f": {detail}" if detail else "")
 
 
-@pytest.mark.parametrize("depth", range(50, 1_100, 50))
-def test_nesting_of_any_depth(depth: int) -> None:
-    error = answer(400, b'{"f":' * depth + b'"x"' + b"}" * depth)
-    assert error.errors == {".".join("f" * depth): ["x"]} or (depth >= 500 and error.detail == '{"f":' * 40)
+def test_nested_body() -> None:
+    """A body of any depth is flattened, or shown as text once it is too deep to parse."""
+    for depth in range(50, 1_100, 50):
+        error = response(400, b'{"f":' * depth + b'"x"' + b"}" * depth)
+        assert error.errors == {".".join("f" * depth): ["x"]} or (depth >= 500 and error.detail == '{"f":' * 40)
 
 
 @pytest.mark.parametrize("reason", ["", "No"])
-def test_a_status_line_without_a_reason(reason: str) -> None:
-    assert str(answer(599, reason=reason)) == f"GET /customers/ page 3: 599 {reason}".rstrip()
+def test_reason(reason: str) -> None:
+    """A status line need not have a reason phrase."""
+    assert str(response(599, reason=reason)) == f"GET /customers/ page 3: 599 {reason}".rstrip()
 
 
-async def test_over_the_wire() -> None:
+async def test_listing() -> None:
+    """A listing raises the error of the response, with the request id and the messages by field."""
     async with (
         MockServer(3) as server,
         server.session(workspace="acc_nobody") as stranger,

@@ -332,7 +332,7 @@ async def test_a_record_that_cannot_be_read_is_not_asked_for_again(clock):
 @pytest.mark.parametrize(
     "place",
     [
-        "decoding.page_decoder.decode_page",
+        "decoding.strict.decode_customers",
         "transport.transport.error_from_response",
         "transport.transport.Transport._read",
     ],

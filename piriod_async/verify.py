@@ -1,0 +1,89 @@
+"""Checks that customers match the filters: a server ignores a filter that it does not know, and returns everyone."""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+from typing import Any
+
+from attrs import frozen
+
+from piriod_async.errors import FilterIgnoredError
+from piriod_async.models import Customer
+from piriod_async.pagination.time_range import earliest, latest
+from piriod_async.query import CustomerQuery
+
+
+def verify(query: CustomerQuery, customers: Iterable[Customer]) -> None:
+    """Raise an error if a customer does not match the query.
+
+    `country`, `created` and `metadata` must be equal to the filter; `created` as far as it is printed. `email`, `name`
+    and `tax_id` must contain it; accents, case and punctuation do not matter. `subscriptions` and `sources` cannot be
+    checked: a customer's record does not show what they filter by.
+
+    Raises:
+        FilterIgnoredError: A customer does not match.
+    """
+    conditions = list(_conditions(query))
+    if not conditions:
+        return
+    for customer in customers:
+        for condition in conditions:
+            value = condition.value_of(customer)
+            if not condition.matches(value):
+                raise FilterIgnoredError(
+                    f"the server seems to ignore the filter {condition.filter}: it answered with customer "
+                    f"{customer.id}, whose value is {value!r}. If that is a match, use check_filters=False"
+                )
+
+
+@frozen
+class _Condition:
+    filter: str
+    value_of: Callable[[Customer], Any]
+    matches: Callable[[Any], bool]
+
+
+def _conditions(query: CustomerQuery) -> Iterator[_Condition]:
+    """Yield a condition for each filter that can be checked."""
+    if country := query.country:
+        yield _Condition("country", _country_id, lambda value: value.casefold() == country.casefold())
+    if gte := query.created__gte:
+        yield _Condition("created__gte", attrgetter("created"), lambda at: not at or at >= gte or latest(at) >= gte)
+    if lte := query.created__lte:
+        yield _Condition("created__lte", attrgetter("created"), lambda at: not at or at <= lte or earliest(at) <= lte)
+    for name in ("email", "name", "tax_id"):
+        if text := getattr(query, name):
+            yield _Condition(name, attrgetter(name), _contains(text))
+    for key, text in (query.metadata or {}).items():
+        if "__" not in key:  # a path or a lookup (`plan__in`): only the server knows what it means
+            yield _Condition(f"metadata__{key}", _metadata_of(key), _equals(text))
+
+
+def _country_id(customer: Customer) -> str:
+    return customer.country.id if customer.country else ""
+
+
+def _metadata_of(key: str) -> Callable[[Customer], Any]:
+    return lambda customer: customer.metadata.get(key)
+
+
+def _contains(text: str) -> Callable[[str | None], bool]:
+    wanted = _normalize(text)
+    return lambda value: wanted in _normalize(value or "")
+
+
+def _equals(text: str) -> Callable[[Any], bool]:
+    """Return a test whether a metadata value, which may be any JSON, equals a text or is a list with it."""
+    wanted = _normalize(text)
+
+    def matches(value: Any) -> bool:
+        if isinstance(value, list):
+            return text in value
+        return value is not None and _normalize(str(value)) == wanted
+
+    return matches
+
+
+def _normalize(text: str) -> str:
+    """Return only the letters and digits of a text, without accents and case."""
+    return "".join(char for char in unicodedata.normalize("NFKD", text).casefold() if char.isalnum())
