@@ -17,8 +17,9 @@ from piriod_async.pagination.cursor import Mark, Span
 from piriod_async.pagination.raw_page import RawPage
 from piriod_async.pagination.scoped import ScopedIterable
 from piriod_async.query import CustomerQuery
-from piriod_async.transport.attempts import Request
-from piriod_async.transport.transport import RequestCounters, Transport
+from piriod_async.transport.attempts import RequestInfo
+from piriod_async.transport.counters import RequestCounters
+from piriod_async.transport.transport import Transport
 
 
 @define(eq=False)
@@ -111,7 +112,7 @@ class CustomerListing(ScopedIterable):
     @property
     def progress(self) -> Progress:
         """Where the iteration started last is now."""
-        run, gate = self._run, self._transport.gate
+        run, limiter = self._run, self._transport.limiter
         if run is None:
             return Progress()
         return Progress(
@@ -119,7 +120,7 @@ class CustomerListing(ScopedIterable):
             delivered=run.before + run.taken,
             requests=run.tally.requests,
             retries=run.tally.retries,
-            paused_until=gate.paused_until if gate else None,
+            paused_until=limiter.paused_until if limiter else None,
         )
 
     @property
@@ -211,7 +212,7 @@ class CustomerListing(ScopedIterable):
 
     async def _fetch(self, number: int, size: int, span: Span, *, run: _Run) -> RawPage:
         params = self.query.params(page=number, page_size=size, created__gte=span.gte, created__lte=span.lte)
-        request = Request(page=number, workspace=self.workspace)
+        request = RequestInfo(page=number, workspace=self.workspace)
 
         async def decode(body: bytes) -> RawPage:
             page = await self._decoder.decode_keys(body)

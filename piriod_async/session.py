@@ -14,8 +14,9 @@ from piriod_async.listing import CustomerListing
 from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
 from piriod_async.query import MAX_PAGE_SIZE, CustomerQuery, Filters
 from piriod_async.transport.attempts import AttemptHook
-from piriod_async.transport.auth import DEFAULT_BASE_URL, Secret, customers_url, validate_token, workspace_id
-from piriod_async.transport.retry import RetryPolicy
+from piriod_async.transport.auth import SecretStr, validate_token, validate_workspace
+from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url
+from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.transport import Transport
 from piriod_async.validators import check_callback, check_positive_int, seconds
 from piriod_async.workspaces import OnError, WorkspaceListing
@@ -107,7 +108,7 @@ class PiriodSession:
         max_page_bytes: int = 16 * 1024 * 1024,
         on_attempt: AttemptHook | None = None,
     ) -> None:
-        token = Secret(token)  # from here on, a traceback's locals show stars
+        token = SecretStr(token)  # from here on, a traceback's locals show stars
         validate_token(token)
         if not isinstance(test_mode, bool):
             raise ConfigurationError(f"test_mode={test_mode!r}: expected True or False")
@@ -117,16 +118,16 @@ class PiriodSession:
         check_positive_int("max_page_bytes", max_page_bytes)
         seconds("timeout", timeout, above_zero=True)
         check_callback("on_attempt", on_attempt)
-        self._workspace = None if workspace is None else workspace_id(workspace)
+        self._workspace = None if workspace is None else validate_workspace(workspace)
         self._test_mode = test_mode
         self._decoder = PageDecoder()
         self._transport = Transport(
             url=customers_url(base_url),
-            credentials={
-                "Authorization": Secret(f"Token {token}"),
+            auth_headers={
+                "Authorization": SecretStr(f"Token {token}"),
                 "x-piriod-test-mode": "true" if test_mode else "false",
             },
-            borrowed=client_session,
+            client_session=client_session,
             concurrency=concurrency,
             timeout=timeout,
             retry=retry,
@@ -216,7 +217,7 @@ class PiriodSession:
             ordering=ordering,
             page_size=page_size,
         )
-        workspace = self._workspace if workspace is None else workspace_id(workspace)
+        workspace = self._workspace if workspace is None else validate_workspace(workspace)
         if workspace is None:
             raise ConfigurationError(
                 "workspace=None: expected a workspace's id: here, in PiriodSession(workspace=…) or PIRIOD_WORKSPACE"
@@ -254,7 +255,7 @@ class PiriodSession:
         query = CustomerQuery(**filters)
 
         def listing(workspace: str, ahead: Callable[[], int]) -> CustomerListing:
-            return self._list(query, workspace_id(workspace), None, check_filters, ahead)
+            return self._list(query, validate_workspace(workspace), None, check_filters, ahead)
 
         return WorkspaceListing(
             workspaces=workspaces, list=listing, concurrency=self._transport.concurrency, on_error=on_error
@@ -277,15 +278,15 @@ class PiriodSession:
     @property
     def stats(self) -> SessionStats:
         """What the session is doing, and has done."""
-        gate, tally = self._transport.gate, self._transport.tally
+        limiter, counters = self._transport.limiter, self._transport.counters
         return SessionStats(
-            in_flight=gate.in_flight if gate else 0,
-            pace=gate.pace if gate else None,
-            paused_until=gate.paused_until if gate else None,
-            requests=tally.requests,
-            retries=tally.retries,
-            bytes=tally.bytes,
-            retry_budget=self._transport.budget.tokens,
+            in_flight=limiter.in_flight if limiter else 0,
+            pace=limiter.rate if limiter else None,
+            paused_until=limiter.paused_until if limiter else None,
+            requests=counters.requests,
+            retries=counters.retries,
+            bytes=counters.bytes_received,
+            retry_budget=self._transport.retry_budget.tokens,
         )
 
     async def close(self) -> None:
