@@ -56,7 +56,7 @@ from piriod_async.models import (
 from piriod_async.query import CustomerQuery
 from piriod_async.session import PiriodSession
 from piriod_async.transport.attempts import Attempt
-from piriod_async.transport.retry import RetryPolicy
+from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.workspaces import WorkspaceListing
 
 __all__ = [

@@ -17,8 +17,9 @@ from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.pagination.raw_page import RawPage
 from piriod_async.pagination.time_range import TimeRange
 from piriod_async.query import CustomerQuery
-from piriod_async.transport.attempts import Request
-from piriod_async.transport.transport import RequestCounters, Transport
+from piriod_async.transport.attempts import RequestInfo
+from piriod_async.transport.counters import RequestCounters
+from piriod_async.transport.transport import Transport
 from piriod_async.verify import verify
 
 Paginator: TypeAlias = CreatedPaginator | PageNumberPaginator
@@ -118,7 +119,7 @@ class Iteration:
         return PageNumberPaginator(lambda number: self._fetch(number, size, self._created_range), size, limit)
 
     async def _fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
-        request = Request(page=number, workspace=self.workspace)
+        request = RequestInfo(page=number, workspace=self.workspace)
 
         async def decode(body: bytes) -> RawPage:
             page = await self._decoder.decode_keys(body)

@@ -86,7 +86,7 @@ class CustomerListing(ScopedIterable):
     @property
     def progress(self) -> Progress:
         """How far the latest iteration has come."""
-        iteration, limiter = self._iteration, self._transport.gate
+        iteration, limiter = self._iteration, self._transport.limiter
         if iteration is None:
             return Progress()
         return Progress(

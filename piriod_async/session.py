@@ -13,8 +13,9 @@ from piriod_async.listing import CustomerListing
 from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, PrefetchLimit
 from piriod_async.query import CustomerFilters, CustomerQuery
 from piriod_async.transport.attempts import AttemptHook
-from piriod_async.transport.auth import DEFAULT_BASE_URL, Secret, customers_url, validate_token, workspace_id
-from piriod_async.transport.retry import RetryPolicy
+from piriod_async.transport.auth import SecretStr, validate_token, validate_workspace
+from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url
+from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.transport import Transport
 from piriod_async.validators import check_callback, check_positive_int, check_seconds
 from piriod_async.workspaces import OnError, WorkspaceListing
@@ -105,7 +106,7 @@ class PiriodSession:
         max_page_bytes: int = 16 * 1024 * 1024,
         on_attempt: AttemptHook | None = None,
     ) -> None:
-        token = Secret(token)  # from here on, a traceback's locals show stars
+        token = SecretStr(token)  # from here on, a traceback with local variables shows stars
         validate_token(token)
         if not isinstance(test_mode, bool):
             raise ConfigurationError(f"test_mode={test_mode!r}: expected True or False")
@@ -115,16 +116,16 @@ class PiriodSession:
         check_positive_int("max_page_bytes", max_page_bytes)
         check_seconds("timeout", timeout, positive=True)
         check_callback("on_attempt", on_attempt)
-        self._workspace = None if workspace is None else workspace_id(workspace)
+        self._workspace = None if workspace is None else validate_workspace(workspace)
         self._test_mode = test_mode
         self._decoder = PageDecoder()
         self._transport = Transport(
             url=customers_url(base_url),
-            credentials={
-                "Authorization": Secret(f"Token {token}"),
+            auth_headers={
+                "Authorization": SecretStr(f"Token {token}"),
                 "x-piriod-test-mode": "true" if test_mode else "false",
             },
-            borrowed=client_session,
+            client_session=client_session,
             concurrency=concurrency,
             timeout=timeout,
             retry=retry,
@@ -182,7 +183,7 @@ class PiriodSession:
         Source: `GET /customers/`.
         """
         query = CustomerQuery(**filters)
-        workspace = self._workspace if workspace is None else workspace_id(workspace)
+        workspace = self._workspace if workspace is None else validate_workspace(workspace)
         if workspace is None:
             raise ConfigurationError(
                 "workspace=None: expected a workspace id, here, in PiriodSession(workspace=…) or in PIRIOD_WORKSPACE"
@@ -219,7 +220,7 @@ class PiriodSession:
         query = CustomerQuery(**filters)
 
         def make_listing(workspace: str, prefetch_limit: PrefetchLimit) -> CustomerListing:
-            return self._make_listing(query, workspace_id(workspace), prefetch_limit, check_filters=check_filters)
+            return self._make_listing(query, validate_workspace(workspace), prefetch_limit, check_filters=check_filters)
 
         return WorkspaceListing(
             workspaces=workspaces,
@@ -254,15 +255,15 @@ class PiriodSession:
     @property
     def stats(self) -> SessionStats:
         """What the session is doing, and has done."""
-        transport, limiter = self._transport, self._transport.gate
+        transport, limiter = self._transport, self._transport.limiter
         return SessionStats(
             in_flight=limiter.in_flight if limiter else 0,
-            rate=limiter.pace if limiter else None,
+            rate=limiter.rate if limiter else None,
             paused_until=limiter.paused_until if limiter else None,
-            requests=transport.tally.requests,
-            retries=transport.tally.retries,
-            bytes_received=transport.tally.bytes,
-            retry_budget=transport.budget.tokens,
+            requests=transport.counters.requests,
+            retries=transport.counters.retries,
+            bytes_received=transport.counters.bytes_received,
+            retry_budget=transport.retry_budget.tokens,
         )
 
     async def close(self) -> None:

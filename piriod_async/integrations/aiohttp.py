@@ -6,7 +6,7 @@ from typing import Unpack
 from aiohttp import web
 
 from piriod_async.session import PiriodSession, SessionOptions
-from piriod_async.transport.auth import Secret
+from piriod_async.transport.auth import SecretStr
 
 PIRIOD: web.AppKey[PiriodSession] = web.AppKey("piriod", PiriodSession)
 
@@ -40,7 +40,7 @@ def piriod_context(
     if token is None:
         session = PiriodSession.from_env(workspace, **options)
     else:
-        token = Secret(token)  # a traceback's locals show stars
+        token = SecretStr(token)  # a traceback's locals show stars
         session = PiriodSession(token, workspace, **options)
 
     async def context(app: web.Application) -> AsyncIterator[None]:

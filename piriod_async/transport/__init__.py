@@ -1,1 +1,1 @@
-"""One request: connections, authentication, retries and rate limits."""
+"""Sending one request: connections, authentication, rate limits and retries."""

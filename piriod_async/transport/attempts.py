@@ -1,4 +1,4 @@
-"""What an observer sees: every attempt of every request."""
+"""What the `on_attempt` hook receives: each attempt of each request."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -9,8 +9,8 @@ from piriod_async.errors import PiriodError
 
 
 @frozen(kw_only=True)
-class Request:
-    """What is asked, as messages and observers name it; each attempt sends the same."""
+class RequestInfo:
+    """Describes a request in messages, logs and `Attempt`; the same for all its attempts."""
 
     method: str = "GET"
     page: int
@@ -22,30 +22,30 @@ class Request:
 
 @frozen(kw_only=True)
 class Attempt:
-    """One attempt of one request, once it is known what comes of it: `PiriodSession(on_attempt=…)`.
+    """One finished attempt of a request, passed to `PiriodSession(on_attempt=…)`.
 
     Attributes:
-        method (str): `"GET"`.
-        page (int): Page number asked for, from 1.
-        workspace (str): Id of the workspace asked for.
-        retry (int): Attempts of the same request before this one; 0 for the first.
-        started (float): When it was sent, seconds since the epoch.
-        seconds (float): From then to the last byte of the answer, or to the failure; no waiting, no decoding.
-        status (int | None): The answer's status, or None if there was none.
-        error (PiriodError | None): What was wrong with it, or None. A customer that cannot be read is found later,
-            when its turn has come: that is the listing's error, and no attempt's.
-        wait (float | None): Seconds until it is tried again, or None if it is not.
+        method: `"GET"`.
+        page: Page number requested, from 1.
+        workspace: Id of the workspace requested.
+        retry: Number of earlier attempts of the same request; 0 for the first.
+        started_at: When the attempt was sent, in seconds since the epoch.
+        duration: Seconds from sending to the last byte of the response or the failure, without waiting and decoding.
+        status: HTTP status, or None if no response came.
+        error: Why the attempt failed, or None. A customer that cannot be decoded does not fail the attempt: the
+            listing raises that error when it reaches the customer.
+        next_wait: Seconds until the next attempt, or None if there is none.
     """
 
     method: str
     page: int
     workspace: str
     retry: int
-    started: float
-    seconds: float
+    started_at: float
+    duration: float
     status: int | None
     error: PiriodError | None
-    wait: float | None
+    next_wait: float | None
 
 
 AttemptHook: TypeAlias = Callable[[Attempt], object]

@@ -1,32 +1,32 @@
-"""For tests: retries that do not wait."""
+"""The switch that turns waiting off in tests; `piriod_async.testing` exports it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_depth = 0
+_disabled_depth = 0
 
 
 @contextmanager
 def no_backoff() -> Iterator[None]:
-    """Let every session retry at once, with no backoff, no pause and no pace, until the block ends.
+    """Retry without waiting until the block ends: no backoff, no pause and no pacing.
 
-    What is tried again, how often, and what is raised in the end stay as they are. It counts for all sessions of the
-    process, also those that the code under test makes itself. The fixtures of `piriod_async.testing.fixtures` do it for
-    each test that uses them.
+    Which requests are retried, how often, and which error is raised in the end stay the same. It applies to every
+    session of the process, also those created by the code under test. The fixtures of `piriod_async.testing.fixtures`
+    use it in each test that requests them.
 
     ```python
     with no_backoff():
-        assert await my_service.sync() == 250  # though the sandbox answers 503 twice
+        assert await my_service.sync() == 250  # although the mock server responds with 503 twice
     ```
     """
-    global _depth  # noqa: PLW0603 (whoever made the session, and in whatever thread)
-    _depth += 1
+    global _disabled_depth  # noqa: PLW0603 (it applies to all sessions, in all threads)
+    _disabled_depth += 1
     try:
         yield
     finally:
-        _depth -= 1
+        _disabled_depth -= 1
 
 
 def backoff_enabled() -> bool:
-    """Return whether retries wait, as they do outside `no_backoff`."""
-    return not _depth
+    """Return whether retries wait; they do outside `no_backoff`."""
+    return _disabled_depth == 0

@@ -1,108 +1,99 @@
-"""How many requests at once, and whose turn it is; one pause and one pace for all, when the server asks for it."""
+"""Limits a session's requests: how many at once, and, once the server throttles them, when and how fast."""
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 
+from piriod_async.errors import PiriodError, RateLimitError
 from piriod_async.transport.backoff import backoff_enabled
-from piriod_async.transport.pacer import Pace
+from piriod_async.transport.fair_slots import FairSlots
+from piriod_async.transport.pacer import Pacer
 
 
-class Gate:
-    """What every request of a session passes through, one gate for each event loop.
+class RequestLimiter:
+    """The rate limiter of a session on one event loop. Each attempt acquires it and releases it.
 
-    Its slots are outside aiohttp's pool of connections, so that waiting never eats a request's timeout. Those who wait
-    for one are served in turn, listing by listing: a look-up waits for one request of a long crawl, not for all that
-    the crawl has in line. Who has a slot waits until the pause is over, then leaves at the session's pace.
+    Slots are granted round-robin between flows, so a single lookup is not queued behind a listing. A request that holds
+    a slot then waits for the pause and the pacer. Slots are separate from aiohttp's connection pool, where waiting
+    would count against the request's timeout.
 
     Args:
-        concurrency: Requests under way at once.
-        sleep: What waits, in seconds.
+        concurrency: Requests in flight at once.
+        sleep: Sleeps for a number of seconds.
     """
 
     def __init__(self, concurrency: int, sleep: Callable[[float], Awaitable[None]]) -> None:
-        self._concurrency = concurrency
-        self._free = concurrency
-        self._lines: dict[object, deque[asyncio.Future[None]]] = {}  # the first line is the next to be served
-        self._sleep = sleep
-        self._door = asyncio.Lock()
-        self._paused_until = 0.0
-        self._pace = Pace()
+        self.slots = FairSlots(concurrency)
         self.in_flight = 0
+        self._sleep = sleep
+        self._pacer = Pacer()
+        self._pacing_lock = asyncio.Lock()
+        self._paused_until = 0.0
+
+    @property
+    def rate(self) -> float | None:
+        """Requests per second that the pacer allows, or None if it does not limit them."""
+        return self._pacer.rate
 
     @property
     def paused_until(self) -> float | None:
-        """When the pause ends (seconds, `time.monotonic`), or None."""
+        """When the pause ends (`time.monotonic`, seconds), or None."""
         return self._paused_until if self._paused_until > time.monotonic() else None
 
     @property
-    def pace(self) -> float | None:
-        """Requests a second, or None while nothing holds them back."""
-        return self._pace.rate
+    def pause_left(self) -> float:
+        """Seconds until the pause ends, or 0."""
+        return max(self._paused_until - time.monotonic(), 0.0)
 
-    def pause(self, seconds: float) -> None:
-        """Hold back every request that is not yet on its way, for this long at least; then let them go one by one."""
-        now = time.monotonic()
-        self._pace.spread(now, least=self._concurrency)
-        self._paused_until = max(self._paused_until, now + seconds)
-
-    def answered(self) -> None:
-        """Take note of an answer other than 429."""
-        self._pace.answered(time.monotonic())
-
-    def refused(self, sent: float) -> None:
-        """Take note of a 429 to a request that was sent then (`time.monotonic`)."""
-        self._pace.refused(time.monotonic(), sent)
-
-    async def enter(self, whose: object) -> None:
-        """Wait for a slot, the end of a pause, and one's turn in the pace. Must be followed by `leave`.
+    async def acquire(self, flow: object) -> None:
+        """Wait for a slot, the end of the pause, and the pacer. `release` must follow.
 
         Args:
-            whose: What the request is for; one of each goes first in turn.
+            flow: Identifies the listing that the request belongs to.
         """
-        await self._take_slot(whose)
+        await self.slots.acquire(flow)
         try:
-            if self._pace.rate is not None and backoff_enabled():  # it never was, while no 429 has come
-                async with self._door:  # one waits for the time to come, the others for that one
-                    slept = time.monotonic()
-                    while (due := max(self._paused_until, self._pace.next)) > slept:
-                        await self._sleep(due - slept)
-                        slept = max(due, time.monotonic())  # in a test, a sleep may take no time
-                    self._pace.leave(time.monotonic())
+            if self._pacer.rate is not None and backoff_enabled():
+                await self._wait_to_send()
         except BaseException:
-            self._give_slot()
+            self.slots.release()
             raise
         self.in_flight += 1
 
-    def leave(self) -> None:
-        """Give the slot back."""
+    def release(self) -> None:
+        """Return the slot."""
         self.in_flight -= 1
-        self._give_slot()
+        self.slots.release()
 
-    async def _take_slot(self, whose: object) -> None:
-        if self._free:
-            self._free -= 1
+    def record_success(self) -> None:
+        """Record a response with status 200."""
+        self._pacer.record_success(time.monotonic())
+
+    def throttled(self, error: PiriodError, *, sent_at: float, pause: float | None) -> None:
+        """Slow the session down after a 429, or a 503 with `Retry-After`; only a 429 cuts the rate.
+
+        Args:
+            error: The response.
+            sent_at: When its request was sent (`time.monotonic`, seconds).
+            pause: Seconds to hold back all requests, or None for no pause.
+        """
+        if not backoff_enabled():
             return
-        place = asyncio.get_running_loop().create_future()
-        self._lines.setdefault(whose, deque()).append(place)
-        try:
-            await place
-        except asyncio.CancelledError:
-            if not place.cancelled():  # the slot came in the same turn
-                self._give_slot()
-            raise
+        if isinstance(error, RateLimitError):
+            self._pacer.record_throttled(time.monotonic(), sent_at)
+        if pause is not None:
+            self.pause(pause)
 
-    def _give_slot(self) -> None:
-        """Give a slot to the first who still waits in the line whose turn it is, and send that line to the end."""
-        while self._lines:
-            whose, line = next(iter(self._lines.items()))
-            del self._lines[whose]
-            while line and line[0].done():  # it gave up
-                line.popleft()
-            if line:
-                line.popleft().set_result(None)
-                if line:
-                    self._lines[whose] = line
-                return
-        self._free += 1
+    def pause(self, seconds: float) -> None:
+        """Hold back every request that is not yet sent, at least this long; the pacer then spaces them out."""
+        now = time.monotonic()
+        self._pacer.start_pacing(now, min_rate=self.slots.capacity)
+        self._paused_until = max(self._paused_until, now + seconds)
+
+    async def _wait_to_send(self) -> None:
+        async with self._pacing_lock:  # the first waiter sleeps, the others wait for it
+            now = time.monotonic()
+            while (due := max(self._paused_until, self._pacer.next_send_at)) > now:
+                await self._sleep(due - now)
+                now = max(due, time.monotonic())  # the `sleep` of a test may return at once
+            self._pacer.record_send(time.monotonic())

@@ -7,10 +7,10 @@ from email.utils import parsedate_to_datetime
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds that a `Retry-After` header asks for, or None where there is none that can be read.
+    """Return the seconds to wait, or None if the header is absent or malformed.
 
     Args:
-        headers: The answer's headers. A date is counted from the server's own clock (`Date`) where it tells it.
+        headers: The response's headers. A date is compared with the server's clock (`Date`), or ours if that is absent.
 
     Source: RFC 9110, 10.2.3.
     """
@@ -18,14 +18,15 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     try:
         seconds = float(value)
     except ValueError:
-        until, now = _http_date(value), _http_date(headers.get("Date", "")) or datetime.now(UTC)
+        until = _parse_http_date(value)
         if until is None:
             return None
+        now = _parse_http_date(headers.get("Date", "")) or datetime.now(UTC)
         seconds = (until - now).total_seconds()
     return max(seconds, 0.0) if math.isfinite(seconds) else None
 
 
-def _http_date(value: str) -> datetime | None:
+def _parse_http_date(value: str) -> datetime | None:
     try:
         parsed = parsedate_to_datetime(value)
     except (ValueError, OverflowError):

@@ -1,36 +1,33 @@
-"""How many retries a session may spend: a dead server gets a trickle, not attempts x pages x workspaces.
+"""A token bucket for retries, shared by all requests of a session.
 
-The idea is botocore's. Tokens are spent by retries and come back with successes, so a server that fails now and then is
-never short of them, and one that fails always soon gets first attempts only.
+Without it, a server that is down gets `attempts` requests for each page of each workspace. Retries withdraw tokens and
+successes deposit them (botocore's standard retry mode does the same), so occasional failures never exhaust the budget,
+and a server that always fails soon gets first attempts only.
 """
 
 from attrs import define
 
 from piriod_async.errors import APITimeoutError, PiriodError
 
-TOKENS = 500
-RETRY = 5
-RETRY_AFTER_TIMEOUT = 10
+CAPACITY = 500
+RETRY_COST = 5
+TIMEOUT_RETRY_COST = 10
 
 
 @define
-class Budget:
-    """Tokens for retries, shared by all requests of a session.
+class RetryBudget:
+    """Tokens left for retries."""
 
-    Attributes:
-        tokens (int): How many are left.
-    """
+    tokens: int = CAPACITY
 
-    tokens: int = TOKENS
-
-    def spend(self, error: PiriodError) -> int | None:
-        """Return the tokens that a retry after this failure cost, or None if there are too few."""
-        cost = RETRY_AFTER_TIMEOUT if isinstance(error, APITimeoutError) else RETRY
+    def withdraw(self, error: PiriodError) -> int | None:
+        """Pay for a retry after this error; return its cost, or None if the budget is exhausted."""
+        cost = TIMEOUT_RETRY_COST if isinstance(error, APITimeoutError) else RETRY_COST
         if cost > self.tokens:
             return None
         self.tokens -= cost
         return cost
 
-    def succeed(self, spent: int) -> None:
-        """Give back what the retry that succeeded cost; a first attempt that did earns one."""
-        self.tokens = min(self.tokens + (spent or 1), TOKENS)
+    def deposit(self, cost: int) -> None:
+        """Refund the cost of a retry that succeeded; the success of a first attempt (cost 0) adds one token."""
+        self.tokens = min(self.tokens + (cost or 1), CAPACITY)

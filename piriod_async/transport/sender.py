@@ -1,0 +1,129 @@
+"""Sends one attempt with aiohttp, and raises its failures as `PiriodError`."""
+
+import asyncio
+import importlib.metadata
+import logging
+import ssl
+import time
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from attrs import field, frozen
+from yarl import URL
+
+from piriod_async.errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ConfigurationError,
+    DecodeError,
+    error_from_response,
+)
+from piriod_async.transport.attempts import RequestInfo
+from piriod_async.transport.retry_after import parse_retry_after
+
+logger = logging.getLogger("piriod_async")
+
+_DEFAULT_HEADERS = {
+    "Accept": "application/json",
+    "User-Agent": f"piriod-async/{importlib.metadata.version('piriod-async')} aiohttp/{aiohttp.__version__}",
+}
+_NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # aiohttp's own loses a cancellation that arrives as it expires
+_REQUEST_ID_HEADERS = ("X-Request-Id", "Request-Id", "X-Amzn-RequestId", "CF-Ray")
+
+
+@frozen
+class Sender:
+    """Sends GET requests through one aiohttp session.
+
+    Attributes:
+        timeout: Seconds for one attempt, from connecting to the last byte of the body.
+        max_page_bytes: Largest body accepted, in bytes after decompression.
+    """
+
+    client_session: aiohttp.ClientSession
+    proxy_kwargs: Mapping[str, Any] = field(repr=False)  # may contain a password
+    timeout: float
+    max_page_bytes: int
+
+    async def get(self, url: URL, headers: Mapping[str, str], request: RequestInfo, attempt_number: int) -> bytes:
+        """Send one attempt and return the body of a 200.
+
+        Raises:
+            PiriodError: The attempt failed.
+        """
+        session_headers = self.client_session.headers
+        defaults = {name: value for name, value in _DEFAULT_HEADERS.items() if name not in session_headers}
+        started = time.monotonic()
+        try:
+            async with (
+                asyncio.timeout(self.timeout),
+                self.client_session.get(
+                    url,
+                    headers={**defaults, **headers},
+                    timeout=_NO_TIMEOUT,
+                    allow_redirects=False,
+                    raise_for_status=False,
+                    **self.proxy_kwargs,
+                ) as response,
+            ):
+                body = await self._read(response, request)
+        except TimeoutError as error:
+            message = f"{request}: no complete response within {self.timeout:g} s"
+            raise APITimeoutError(message, retryable=True) from error
+        except (aiohttp.ClientError, OSError) as error:
+            retryable = not isinstance(error, ssl.SSLCertVerificationError | aiohttp.ServerFingerprintMismatch)
+            raise APIConnectionError(f"{request}: {_describe(error)}", retryable=retryable) from error
+        except ValueError as error:
+            if "AUTHORIZATION" not in str(error):
+                raise
+            message = f"{request}: client_session has its own auth=, or finds credentials in a netrc file: {error}"
+            raise ConfigurationError(message) from error
+        except RuntimeError as error:
+            if not self.client_session.closed:
+                raise
+            raise APIConnectionError(f"{request}: client_session was closed by its owner") from error
+        elapsed = time.monotonic() - started
+        logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, elapsed)
+        if response.status != HTTPStatus.OK:
+            raise _status_error(response, body, request)
+        return body
+
+    async def _read(self, response: aiohttp.ClientResponse, request: RequestInfo) -> bytes:
+        """Read the body up to `max_page_bytes`: a few compressed bytes may expand without end.
+
+        If the status is not 200, a truncated body is good enough.
+        """
+        chunks, size = [], 0
+        try:
+            async for chunk in response.content.iter_any():
+                chunks.append(chunk)
+                size += len(chunk)
+                if size > self.max_page_bytes:
+                    break
+        except (aiohttp.ClientError, TimeoutError):
+            if response.status == HTTPStatus.OK:
+                raise
+        if size > self.max_page_bytes and response.status == HTTPStatus.OK:
+            raise DecodeError(f"{request}: the body is longer than max_page_bytes={self.max_page_bytes}")
+        return b"".join(chunks)
+
+
+def _status_error(response: aiohttp.ClientResponse, body: bytes, request: RequestInfo) -> Exception:
+    location = response.headers.get("Location")
+    return error_from_response(
+        response.status,
+        body,
+        request=f"{request} was redirected to {location}" if location else str(request),
+        reason=response.reason or "",
+        request_id=next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None),
+        retry_after=parse_retry_after(response.headers),
+    )
+
+
+def _describe(error: Exception) -> str:
+    """Describe an aiohttp error without its URL, whose query contains the filters."""
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{type(error).__name__} {error.status} {error.message}"
+    return str(error) or type(error).__name__
