@@ -13,7 +13,7 @@ import pytest
 
 import piriod_async
 from piriod_async import CustomerListing, CustomerQuery, PiriodSession, piriod_context
-from piriod_async.query import Filters
+from piriod_async.query import CustomerFilters
 from piriod_async.session import SessionOptions
 
 PACKAGE = Path(piriod_async.__file__).parent
@@ -77,7 +77,7 @@ def test_filters_are_the_same_everywhere() -> None:
     mine = {name: parameter.default for name, parameter in asked.items() if name != "self"}
     assert list(mine) == ["workspace", *own, "after", "check_filters"]
     assert {name: mine[name] for name in own} == {name: parameter.default for name, parameter in own.items()}
-    assert list(Filters.__annotations__) == list(own)
+    assert list(CustomerFilters.__annotations__) == list(own)
     assert {parameter.kind for name, parameter in asked.items() if name != "self"} == {inspect.Parameter.KEYWORD_ONLY}
 
 

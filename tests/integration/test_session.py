@@ -258,7 +258,7 @@ async def test_a_workspace_for_one_listing():
 
 
 async def test_cookies_are_not_kept():
-    async with Listening(3) as server, server.session(retry=RetryPolicy(initial=0)) as piriod:
+    async with Listening(3) as server, server.session(retry=RetryPolicy(wait_initial=0)) as piriod:
         server.fail(status=500, headers={"Set-Cookie": "sid=1; Path=/"})
         await piriod.customers().collect()
     assert len(server.headers) == 2
@@ -277,7 +277,7 @@ async def test_nothing_is_sent_before_it_is_asked_for():
 
 
 async def test_stats():
-    async with MockServer(250) as server, server.session(retry=RetryPolicy(initial=0)) as piriod:
+    async with MockServer(250) as server, server.session(retry=RetryPolicy(wait_initial=0)) as piriod:
         server.fail(status=500, page=2, times=2)
         pages = [page async for page in piriod.customers(ordering=None).pages()]
         stats = piriod.stats
@@ -365,7 +365,7 @@ async def test_a_borrowed_session_is_used_as_it_is_and_left_open():
 
 async def test_a_borrowed_session_that_raises_for_status():
     async with MockServer(3) as server, aiohttp.ClientSession(raise_for_status=True) as client:
-        piriod = server.session(client_session=client, retry=RetryPolicy(initial=0))
+        piriod = server.session(client_session=client, retry=RetryPolicy(wait_initial=0))
         server.fail(status=500)
         assert await piriod.customers().count() == 3
         server.fail(status=404, body=b'{"detail": "No."}')
@@ -596,7 +596,7 @@ async def never(_):
 async def test_closed_while_it_waits_for(where, faults, borrowed):
     """Three crawls, one of them under way, two in the line: each ends with our own error."""
     async with MockServer(3) as server, aiohttp.ClientSession() as client:
-        retry = RetryPolicy(initial=10, sleep=never)
+        retry = RetryPolicy(wait_initial=10, sleep=never)
         piriod = server.session(concurrency=1, retry=retry, client_session=client if borrowed else None)
         server.fail(**faults, times=None)
         tasks = [asyncio.create_task(piriod.customers().collect()) for _ in range(3)]

@@ -25,7 +25,7 @@ from tests.support.moving_list import settle
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
 SIZES = {"acc_0": 0, "acc_1": 1, "acc_100": 100, "acc_250": 250, "acc_1000": 1_000}
-SWIFT = RetryPolicy(initial=0)
+SWIFT = RetryPolicy(wait_initial=0)
 
 
 def ids(server, workspace, country=None):

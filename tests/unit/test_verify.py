@@ -42,7 +42,7 @@ async def read_until_error(
 async def test_ignored_filter(name: str) -> None:
     """A filter that the server ignores is an error before a wrong customer is delivered, unless it is not checked."""
     filters, match, other = CASES[name]
-    async with MockServer(0, ignores={name}) as server:
+    async with MockServer(0, ignored_params={name}) as server:
         for number in range(3):
             server.add({"created": NOON + timedelta(hours=-number), **other}, id=f"cus_{number}")
             server.add({"created": NOON, **match}, id=f"cus_fine_{number}")
@@ -71,7 +71,7 @@ async def test_working_filter(name: str) -> None:
 @pytest.mark.parametrize("method", ["count", "first", "collect"])
 async def test_methods(method: str) -> None:
     """Every method that reads checks the customers that it receives."""
-    async with MockServer(0, ignores={"country"}) as server, server.session() as piriod:
+    async with MockServer(0, ignored_params={"country"}) as server, server.session() as piriod:
         server.add(country={"id": "MX"})
         with pytest.raises(FilterIgnoredError, match=r"answered with customer cus_\w+, whose value is 'MX'"):
             await getattr(piriod.customers(country="CL"), method)()
@@ -80,7 +80,7 @@ async def test_methods(method: str) -> None:
 @pytest.mark.parametrize("ordering", ["created", "-created", "name", None])
 async def test_later_page(ordering: str | None) -> None:
     """A wrong customer in the middle of the list is not delivered, nor is anything after it."""
-    async with MockServer(0, ignores={"country"}) as server:
+    async with MockServer(0, ignored_params={"country"}) as server:
         for number in range(60):
             server.add(id=f"cus_{number:02}", name=f"{number:02}", country={"id": "CL"})
         first, middle = [f"cus_{number:02}" for number in range(30)], "cus_30"
@@ -95,7 +95,7 @@ async def test_later_page(ordering: str | None) -> None:
 @pytest.mark.parametrize("name", ["subscriptions", "sources"])
 async def test_unchecked_filter(name: str) -> None:
     """`subscriptions` and `sources` are not checked."""
-    async with MockServer(5, ignores={name}) as server, server.session() as piriod:
+    async with MockServer(5, ignored_params={name}) as server, server.session() as piriod:
         assert len(await piriod.customers(**{name: "x_nobody"}).collect()) == 5
 
 

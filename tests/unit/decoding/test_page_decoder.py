@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 async def decode(body: bytes) -> tuple[Customer, ...]:
     """Decode the customers of a page."""
-    return await PageDecoder().decode_customers(RawPage(rows=(), count=0, raw=body))
+    return await PageDecoder().decode_customers(RawPage(keys=(), count=0, raw=body))
 
 
 async def refusal(body: bytes) -> DecodeError:
@@ -37,7 +37,7 @@ async def test_contract() -> None:
     body = page_of(RECORD, count=142)
     decoder = PageDecoder()
     page = await decoder.decode_keys(body)
-    assert [(key.id, key.created) for key in page.rows] == [(GOOD.id, GOOD.created)]
+    assert [(key.id, key.created) for key in page.keys] == [(GOOD.id, GOOD.created)]
     assert (page.count, page.raw, page.customers) == (142, body, None)
     assert typed(await decoder.decode_customers(page)) == typed((GOOD,))
 
@@ -45,7 +45,7 @@ async def test_contract() -> None:
 async def test_empty_page() -> None:
     """A page without records has no customers."""
     page = await PageDecoder().decode_keys(page_of())
-    assert (list(page.rows), page.count) == ([], 0)
+    assert (list(page.keys), page.count) == ([], 0)
     assert await decode(page_of()) == ()
 
 
@@ -62,7 +62,7 @@ async def test_lenient_key() -> None:
     decoder = PageDecoder()
     page = await decoder.decode_keys(body)
     customers = (attrs.evolve(GOOD, id="cus_a"), attrs.evolve(GOOD, id="cus_b", created=None))
-    assert (page.rows, page.count, page.raw, page.customers) == (customers, 142, body, customers)
+    assert (page.keys, page.count, page.raw, page.customers) == (customers, 142, body, customers)
     assert await decoder.decode_customers(page) is page.customers
 
 
@@ -93,7 +93,7 @@ async def test_unreadable_key() -> None:
         await PageDecoder().decode_keys(page_around(record(id="?")).replace(b'"?"', number))
     for name in ("zip_code", "aggregations"):
         body = page_around(record(**{name: "?"})).replace(b'"?"', number)
-        assert len((await PageDecoder().decode_keys(body)).rows) == 5
+        assert len((await PageDecoder().decode_keys(body)).keys) == 5
         with pytest.raises(DecodeError, match=r"results\[2\]"):
             await decode(body)
 
@@ -236,13 +236,13 @@ async def test_lenient_pages_one_at_a_time() -> None:
     bodies = [page_of(*(record(id=f"{page}/{n}", created="") for n in range(20))) for page in range(5)]
     pages, iterations = await counting_iterations(asyncio.gather(*map(decoder.decode_keys, bodies)))
     assert iterations >= 5 * 20
-    assert [key.id for page in pages for key in page.rows] == [f"{p}/{n}" for p in range(5) for n in range(20)]
+    assert [key.id for page in pages for key in page.keys] == [f"{p}/{n}" for p in range(5) for n in range(20)]
 
 
 async def test_one_page_per_iteration() -> None:
     """Pages that are ready together are decoded in as many iterations of the event loop."""
     decoder = PageDecoder()
-    page = RawPage(rows=(), count=1, raw=page_of(RECORD))
+    page = RawPage(keys=(), count=1, raw=page_of(RECORD))
     _, iterations = await counting_iterations(asyncio.gather(*(decoder.decode_customers(page) for _ in range(10))))
     assert iterations >= 10
 
@@ -250,7 +250,7 @@ async def test_one_page_per_iteration() -> None:
 def test_another_event_loop() -> None:
     """A decoder can be used on one event loop after another, also if the first was left while it was decoding."""
     decoder = PageDecoder()
-    page = RawPage(rows=(), count=1, raw=page_of(RECORD))
+    page = RawPage(keys=(), count=1, raw=page_of(RECORD))
 
     async def decode_twice() -> None:
         await asyncio.gather(decoder.decode_customers(page), decoder.decode_customers(page))

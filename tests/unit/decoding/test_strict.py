@@ -150,7 +150,7 @@ def test_page() -> None:
     body = page_of(RECORD, record(id="cus_2"), count=142)
     assert strict.decode_customers(body) == (GOOD, attrs.evolve(GOOD, id="cus_2"))
     page = strict.decode_keys(body)
-    assert [(key.id, key.created) for key in page.rows] == [("cus_1", GOOD.created), ("cus_2", GOOD.created)]
+    assert [(key.id, key.created) for key in page.keys] == [("cus_1", GOOD.created), ("cus_2", GOOD.created)]
     assert (page.count, page.raw, page.customers) == (142, body, None)
     count, records = strict.split_page(body)
     assert (count, [strict.decode_customer(each).id for each in records]) == (142, ["cus_1", "cus_2"])

@@ -1,10 +1,10 @@
-"""Time ranges and the cursor of pagination by `created`."""
+"""Ranges of `created`, and how far a printed timestamp may be from the stored one."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from piriod_async.pagination.cursor import lower, upper
+from piriod_async.pagination.time_range import earliest, latest
 
 NOON = datetime(2031, 5, 5, 12, tzinfo=UTC)
 
@@ -15,12 +15,12 @@ NOON = datetime(2031, 5, 5, 12, tzinfo=UTC)
 def test_precision(microsecond: int, widening: int) -> None:
     """A printed instant may stand for any instant with the same digits: trailing zeros may not have been printed."""
     created = NOON.replace(microsecond=microsecond)
-    assert upper(created) - created == timedelta(microseconds=widening)
-    assert created - lower(created) == timedelta(microseconds=1)
+    assert latest(created) - created == timedelta(microseconds=widening)
+    assert created - earliest(created) == timedelta(microseconds=1)
 
 
 def test_ends_of_the_calendar() -> None:
     """The first and the last instant of the calendar are not widened."""
     first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
-    assert lower(first) == first
-    assert upper(last) == last
+    assert earliest(first) == first
+    assert latest(last) == last
