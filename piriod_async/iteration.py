@@ -88,7 +88,7 @@ class Iteration:
 
     @property
     def checkpoint(self) -> Checkpoint | None:
-        """Covers the customers delivered; None if there are none, or if they do not tell when they were created."""
+        """Covers the customers delivered so far; None before the first, or if `created` is missing."""
         customers = self.page.customers
         if not self.cursor or not all(customer.created for customer in customers):
             return None

@@ -28,7 +28,7 @@ _BOOL_BY_TEXT = {"": False, "0": False, "false": False, "no": False, "1": True, 
 
 @frozen(kw_only=True)
 class SessionStats:
-    """What a session is doing, and has done.
+    """Counters of a session, and its current state.
 
     Attributes:
         in_flight: Requests that have been sent and not answered.
@@ -254,7 +254,7 @@ class PiriodSession:
 
     @property
     def stats(self) -> SessionStats:
-        """What the session is doing, and has done."""
+        """Counters and current state."""
         transport, limiter = self._transport, self._transport.limiter
         return SessionStats(
             in_flight=limiter.in_flight if limiter else 0,

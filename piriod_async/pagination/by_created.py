@@ -70,7 +70,7 @@ class _Anchor:
         fallback: Where a gap ends instead, if this page turns out to be past the end: the next anchor that does not
             depend on this one, or None for the end of the list.
         keys: Keys of its customers, once they are known; empty if the page was past the end.
-        resume_range: What comes after it, where that does not follow from its last customer.
+        resume_range: The range after it, where that does not follow from its last customer.
         tail_count: Number of responses in a row, this one included, that reached the end of the list.
         error: Why the page could not be fetched.
         ready: Set when `keys` or `error` is.

@@ -14,7 +14,7 @@ Fetch: TypeAlias = Callable[[int, int, TimeRange], Awaitable[RawPage]]
 
 
 async def fetch_or_empty(page: Awaitable[RawPage]) -> JobResult[RawPage]:
-    """Await a page requested by number; there is none if the list became shorter than that."""
+    """Await a page requested by number; if the list became shorter than that, the result is empty."""
     try:
         return JobResult([await page])
     except NotFoundError:

@@ -20,7 +20,7 @@ class JobResult(Generic[T]):
     """The outcome of a job.
 
     Attributes:
-        items: What the consumer gets.
+        items: Results for the consumer.
         follow_ups: Jobs that come next in the order, for a job that finds out what else has to be done.
     """
 

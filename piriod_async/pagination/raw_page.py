@@ -14,7 +14,7 @@ from piriod_async.models import Customer
 
 
 class RecordKey(Protocol):
-    """What pagination needs of a customer."""
+    """The part of a customer that pagination needs."""
 
     @property
     def id(self) -> str:
