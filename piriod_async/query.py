@@ -77,9 +77,9 @@ def _unwrap_enum(value: str | None) -> str | None:
 
 
 def _copy_metadata(value: Mapping[str, str] | None) -> Mapping[Any, Any] | None:
-    return (
-        {_unwrap_enum(key): _unwrap_enum(text) for key, text in value.items()} if isinstance(value, Mapping) else value
-    )
+    if not isinstance(value, Mapping):
+        return value
+    return {_unwrap_enum(key): _unwrap_enum(text) for key, text in value.items()}
 
 
 def _format_utc(instant: datetime) -> str:
