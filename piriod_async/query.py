@@ -1,16 +1,18 @@
 """The filters of a listing: validated before anything is sent, then turned into query parameters."""
 
+import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeVar
 
 from attrs import Attribute, field, fields, frozen
 
 from piriod_async.errors import QueryError
 from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
 
+F = TypeVar("F", bound=Callable[..., Any])
 MAX_PAGE_SIZE = 100  # the API reduces a larger one to this without an error
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")  # control characters, and surrogates that no URL can carry
 _ORDERING = re.compile(r"-?[A-Za-z_]\w*(,-?[A-Za-z_]\w*)*", re.ASCII)
@@ -75,9 +77,9 @@ def _unwrap_enum(value: str | None) -> str | None:
 
 
 def _copy_metadata(value: Mapping[str, str] | None) -> Mapping[Any, Any] | None:
-    return (
-        {_unwrap_enum(key): _unwrap_enum(text) for key, text in value.items()} if isinstance(value, Mapping) else value
-    )
+    if not isinstance(value, Mapping):
+        return value
+    return {_unwrap_enum(key): _unwrap_enum(text) for key, text in value.items()}
 
 
 def _format_utc(instant: datetime) -> str:
@@ -187,3 +189,15 @@ class CustomerQuery:
 
 
 TEXT_FILTERS = tuple(each.name for each in fields(CustomerQuery) if each.validator is _validate_text)
+
+
+def show_filters(method: F) -> F:
+    """Let `help()` show the arguments of `CustomerQuery` in place of `**filters: Unpack[CustomerFilters]`.
+
+    Type checkers and editors do so already.
+    """
+    signature = inspect.signature(method)
+    *own, _ = signature.parameters.values()
+    filters = inspect.signature(CustomerQuery).parameters.values()
+    method.__signature__ = signature.replace(parameters=[*own, *filters])  # type: ignore[attr-defined]
+    return method

@@ -11,7 +11,7 @@ from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.errors import ConfigurationError
 from piriod_async.listing import CustomerListing
 from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, PrefetchLimit
-from piriod_async.query import CustomerFilters, CustomerQuery
+from piriod_async.query import CustomerFilters, CustomerQuery, show_filters
 from piriod_async.transport.attempts import AttemptHook
 from piriod_async.transport.auth import SecretStr, validate_token, validate_workspace
 from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url
@@ -159,6 +159,7 @@ class PiriodSession:
         workspace = workspace or os.environ.get("PIRIOD_WORKSPACE") or None
         return cls(os.environ["PIRIOD_TOKEN"], workspace, **(env_options | options))
 
+    @show_filters
     def customers(
         self,
         *,
@@ -173,8 +174,7 @@ class PiriodSession:
             workspace: Workspace id, if not the session's.
             after: The `checkpoint` of an earlier listing with the same query, to resume it.
             check_filters: Raise `FilterIgnoredError` if the server returns a customer that a filter excludes.
-            **filters: `country`, `email`, `name`, `tax_id`, `created__gte`, `created__lte`, `subscriptions`, `sources`,
-                `metadata`, `ordering` and `page_size`, as described in `CustomerQuery`.
+            **filters: Filters, `ordering` and `page_size`; `CustomerQuery` describes each.
 
         Raises:
             QueryError: A value that the API would misread.
@@ -190,6 +190,7 @@ class PiriodSession:
             )
         return self._make_listing(query, workspace, self._prefetch_limit, after=after, check_filters=check_filters)
 
+    @show_filters
     def across(
         self,
         workspaces: Iterable[str] | AsyncIterable[str],

@@ -1,4 +1,4 @@
-"""What users may import, and what the rooms may."""
+"""The public names: complete, documented, typed, and cheap to import."""
 
 import ast
 import inspect
@@ -12,7 +12,17 @@ import attrs
 import pytest
 
 import piriod_async
-from piriod_async import CustomerListing, CustomerQuery, PiriodSession, piriod_context
+from piriod_async import (
+    Aggregations,
+    Contact,
+    Country,
+    Customer,
+    CustomerListing,
+    CustomerQuery,
+    PiriodSession,
+    State,
+    piriod_context,
+)
 from piriod_async.query import CustomerFilters
 from piriod_async.session import SessionOptions
 
@@ -30,94 +40,112 @@ NAMES = {
 CLASSES = [value for name in sorted(NAMES) if inspect.isclass(value := getattr(piriod_async, name))]
 
 
-def arguments(doc: str | None) -> list[str]:
-    """Return the names that the `Args` of a docstring explain, in order."""
-    section = re.search(
-        r"^ *Args:\n((?:\n|( +)\S.*\n(?:\2 +\S.*\n)*)+)", f"{inspect.cleandoc(doc or '')}\n", re.MULTILINE
+def documented(section: str, doc: str | None) -> list[str]:
+    """Return the names that a section of a Google-style docstring describes, in order."""
+    found = re.search(
+        rf"^ *{section}:\n((?:\n|( +)\S.*\n(?:\2 +\S.*\n)*)+)", f"{inspect.cleandoc(doc or '')}\n", re.MULTILINE
     )
-    return re.findall(r"^    \*{0,2}(\w+)(?: \(.*?\))?:", section[1], re.MULTILINE) if section else []
-
-
-# --- the names ---
+    return re.findall(r"^    \*{0,2}(\w+):", found[1], re.MULTILINE) if found else []
 
 
 def test_all() -> None:
+    """`__all__` has every public name once."""
     assert set(piriod_async.__all__) == NAMES
     assert len(piriod_async.__all__) == len(NAMES)
 
 
-def test_nothing_else_looks_public() -> None:
+def test_nothing_else() -> None:
+    """Nothing but modules looks public beside them."""
     others = {name for name in vars(piriod_async) if not name.startswith("_")} - NAMES
     assert all(inspect.ismodule(getattr(piriod_async, name)) for name in others)
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
-def test_every_name_is_documented(name: str) -> None:
-    value = getattr(piriod_async, name)
-    if name == "PIRIOD":
-        assert "`request.app[PIRIOD]`" in str(piriod_context.__doc__)
-        return
-    assert value.__doc__
-    assert value.__doc__.partition("\n")[0].endswith(".")
-    assert value.__module__.startswith("piriod_async.")
-
-
-@pytest.mark.parametrize("kind", CLASSES)
-def test_every_method_is_documented(kind: type) -> None:
-    methods = {name: value for name, value in vars(kind).items() if not name.startswith("_")}
-    fields = {field.name for field in attrs.fields(kind)} if attrs.has(kind) else set()
-    for name, value in methods.items():
-        if name not in fields and (callable(value) or isinstance(value, property | classmethod)):
-            assert inspect.getdoc(value), name
-
-
-def test_filters_are_the_same_everywhere() -> None:
-    asked = inspect.signature(PiriodSession.customers).parameters
-    own = inspect.signature(CustomerQuery).parameters
-    mine = {name: parameter.default for name, parameter in asked.items() if name != "self"}
-    assert list(mine) == ["workspace", *own, "after", "check_filters"]
-    assert {name: mine[name] for name in own} == {name: parameter.default for name, parameter in own.items()}
-    assert list(CustomerFilters.__annotations__) == list(own)
-    assert {parameter.kind for name, parameter in asked.items() if name != "self"} == {inspect.Parameter.KEYWORD_ONLY}
-
-
-def test_options_are_the_same_everywhere() -> None:
-    made = list(inspect.signature(PiriodSession).parameters)
-    assert made == ["token", "workspace", *SessionOptions.__annotations__]
-    assert list(inspect.signature(piriod_context).parameters) == ["token", "workspace", "key", "options"]
+def test_docstrings() -> None:
+    """Every name, method and property has a docstring, whose first line is a sentence."""
+    assert "`request.app[PIRIOD]`" in str(piriod_context.__doc__)
+    for name in NAMES - {"PIRIOD"}:
+        value = getattr(piriod_async, name)
+        assert value.__doc__, name
+        assert value.__doc__.partition("\n")[0].endswith("."), name
+        assert value.__module__.startswith("piriod_async."), name
+    for cls in CLASSES:
+        fields = {field.name for field in attrs.fields(cls)} if attrs.has(cls) else set()
+        for name, value in vars(cls).items():
+            if not name.startswith("_") and name not in fields and (callable(value) or isinstance(value, property)):
+                assert inspect.getdoc(value), f"{cls.__name__}.{name}"
 
 
 @pytest.mark.parametrize(
-    "called",
+    "cls",
+    [
+        *(Customer, Contact, Country, State, Aggregations, piriod_async.Checkpoint),
+        *(piriod_async.Page, piriod_async.Progress),
+    ],
+)
+def test_fields(cls: type) -> None:
+    """The docstring of a record describes each of its fields."""
+    assert documented("Attributes", cls.__doc__) == [field.name for field in attrs.fields(cls)]
+
+
+@pytest.mark.parametrize(
+    "function",
     [
         *(PiriodSession, PiriodSession.customers, PiriodSession.across),
         *(CustomerQuery, piriod_async.RetryPolicy, piriod_context),
     ],
 )
-def test_every_argument_is_documented(called: Any) -> None:
-    names = [name for name in inspect.signature(called).parameters if name != "self"]
-    assert arguments(called.__doc__) == names
+def test_arguments(function: Any) -> None:
+    """A docstring describes each argument, in order; it may leave the filters to `CustomerQuery`."""
+    described = documented("Args", function.__doc__)
+    names = [name for name in inspect.signature(function).parameters if name not in ("self", "filters")]
+    if "filters" in described:
+        filters = inspect.signature(CustomerQuery).parameters
+        names = [*(name for name in names if name not in filters), "filters"]
+    assert described == names
 
 
-def test_a_listing_is_made_by_a_session() -> None:
+def test_filters() -> None:
+    """The filters of `customers` are those of `CustomerQuery` with its defaults, and `CustomerFilters` has them all."""
+    asked = {
+        name: each for name, each in inspect.signature(PiriodSession.customers).parameters.items() if name != "self"
+    }
+    filters = inspect.signature(CustomerQuery).parameters
+    assert set(asked) == {"workspace", *filters, "after", "check_filters"}
+    assert {name: asked[name].default for name in filters} == {name: each.default for name, each in filters.items()}
+    assert list(CustomerFilters.__annotations__) == list(filters)
+    assert {each.kind for each in asked.values()} == {inspect.Parameter.KEYWORD_ONLY}
+
+
+def test_options() -> None:
+    """`SessionOptions` has every option of the session, and `piriod_context` takes them."""
+    parameters = list(inspect.signature(PiriodSession).parameters)
+    assert parameters == ["token", "workspace", *SessionOptions.__annotations__]
+    assert list(inspect.signature(piriod_context).parameters) == ["token", "workspace", "key", "options"]
+
+
+def test_listing() -> None:
+    """A session makes a listing of the query."""
     listing = PiriodSession("token", "acc_1").customers(country="CL")
     assert isinstance(listing, CustomerListing)
     assert listing.query == CustomerQuery(country="CL")
 
 
-def test_types_are_shipped() -> None:
+def test_typed() -> None:
+    """The package ships its types."""
     assert (PACKAGE / "py.typed").exists()
 
 
-def test_the_caller_uses_every_name() -> None:
+def test_caller() -> None:
+    """The caller that is type-checked uses every public name."""
     used = {node.id for node in ast.walk(ast.parse(CALLER.read_text())) if isinstance(node, ast.Name)}
     assert used >= NAMES
 
 
-def test_what_only_some_need_is_not_loaded() -> None:
+def test_import() -> None:
+    """Importing the package does not import what only some users need."""
     code = "import sys, piriod_async; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] if not name.startswith("piriod_async.") else name for name in run.stdout.split()}
     assert "piriod_async.session" in loaded
-    rooms = {f"piriod_async.{room}" for room in ("testing", "cli", "export")}
-    assert not loaded & ({"pytest", "django", "click", "rich", "pyarrow", "pandas", "numpy"} | rooms)
+    packages = {f"piriod_async.{name}" for name in ("testing", "cli", "export")}
+    assert not loaded & ({"pytest", "django", "click", "rich", "pyarrow", "pandas", "numpy"} | packages)

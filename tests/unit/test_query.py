@@ -1,14 +1,16 @@
 """Filters: which values are refused before anything is sent, and which query parameters are sent."""
 
+import inspect
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from enum import Enum, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from piriod_async import CustomerQuery, PiriodSession, QueryError
+from piriod_async.query import CustomerFilters, show_filters
 from piriod_async.testing.mock_server import MockServer
 
 if TYPE_CHECKING:
@@ -305,6 +307,20 @@ async def test_resume_with_an_enum(server: MockServer) -> None:
             await anext(aiter(listing))
         rest = await piriod.customers(ordering=StrMixin.CREATED, after=listing.checkpoint).collect()
     assert [customer.id for customer in rest] == [customer["id"] for customer in server.customers()[1:]]
+
+
+def test_show_filters() -> None:
+    """`help()` shows the filters with their defaults in place of `**filters`."""
+
+    @show_filters
+    def make(*, workspace: str, **filters: Unpack[CustomerFilters]) -> tuple[str, CustomerQuery]:
+        return workspace, CustomerQuery(**filters)
+
+    shown = inspect.signature(make).parameters
+    filters = inspect.signature(CustomerQuery).parameters
+    assert list(shown) == ["workspace", *filters]
+    assert shown["ordering"] == filters["ordering"]
+    assert make(workspace="acc_1", country="CL") == ("acc_1", CustomerQuery(country="CL"))
 
 
 def test_end_of_the_calendar() -> None:
