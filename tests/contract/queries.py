@@ -13,7 +13,7 @@ PAGES = [
 LINKS = [
     *("b=2&a=1", "a=2&a=1", "page=2", "page=3&a=1", "page=2&page=3", "page=2&page=1&a=", "empty=", "flag", "&&a=1&"),
     *("a=%C3%B1+%26%3D%2B%25%2F", "%C3%B1=1", "a=~*()!'/:@?", "a=1;b=2", "a=%ff", "a=%", "a=%zz", "a=%00", "A=1&a=2"),
-    *("a=http://x.cl/?b=1", "page_size=5", "ordering=created", "country=", "name=Orden&page=2", "page=last"),
+    *("a=http://x.cl/?b=1", "page_size=5", "name=Orden&page=2", "page=last"),
 ]
 FILTERS = [
     *("country=CL", "country=MX", "country=XX", "country=cl", "country=", "country=%20", "country=%20CL"),

@@ -1,12 +1,14 @@
 """Retries without delays."""
 
+from typing import Any
+
 import pytest
 
 from piriod_async import RateLimitError
 from piriod_async.testing import MockServer, no_backoff
 
 
-async def test_scope(clock) -> None:
+async def test_scope(clock: Any) -> None:
     """Inside the block retries neither wait nor pace; outside they do."""
     async with MockServer(3) as server, server.session(retry=clock.policy()) as piriod:
         with no_backoff(), no_backoff():

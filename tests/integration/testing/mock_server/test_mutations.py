@@ -40,8 +40,8 @@ async def test_race(kind: str, length: int) -> None:
 
 
 async def test_empty_list() -> None:
-    """Of an empty list nobody is deleted or edited."""
-    async with serve(0, mutations=Mutations(rate=1, create=0)) as (server, client):
+    """An empty list has no customer to delete or edit."""
+    async with serve(0, mutations=Mutations(rate=2, create=0)) as (server, client):
         assert await client.ids() == []
         assert server.changes == []
 
