@@ -1,4 +1,4 @@
-"""Completeness over real sockets: a crawl of a list that moves skips nobody and repeats nobody."""
+"""Completeness over real sockets: a crawl of a list that moves skips and repeats no customer."""
 
 from typing import TYPE_CHECKING
 

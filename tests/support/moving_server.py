@@ -26,7 +26,7 @@ MOCK_SERVERS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "mock server": ({"mutations": HEAVY}, {}),
     "mock server, -created": ({"mutations": HEAVY}, {"ordering": "-created"}),
     "mock server, country=CL": ({"mutations": HEAVY}, {"country": "CL"}),
-    "mock server, whole seconds": ({"mutations": HEAVY, "timestamp_precision": "seconds"}, {}),
+    "mock server, timestamps in seconds": ({"mutations": HEAVY, "timestamp_precision": "seconds"}, {}),
     "mock server, shuffled ties": ({"mutations": Mutations(rate=8), "tie_order": "shuffled"}, {}),
 }
 # query by name

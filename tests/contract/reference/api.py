@@ -1,4 +1,4 @@
-"""``GET /customers/``: who may ask, what is listed, how it is printed."""
+"""The view behind `GET /customers/`, with its serializers, permissions, pagination and throttle."""
 
 from datetime import UTC
 from typing import ClassVar
@@ -55,21 +55,21 @@ class HasWorkspace(BasePermission):
         return Workspace.objects.filter(pk=workspace).exists()
 
 
-class Pages(PageNumberPagination):
+class CustomerPagination(PageNumberPagination):
     page_size = 20
     page_size_query_param = "page_size"
     max_page_size = 100
 
 
-class Throttle(UserRateThrottle):
+class CustomerThrottle(UserRateThrottle):
     THROTTLE_RATES: ClassVar[dict[str, str | None]] = {"user": None}
 
 
 class CustomerList(ListAPIView):
     serializer_class = CustomerSerializer
     permission_classes: ClassVar = [IsAuthenticated, HasWorkspace]
-    throttle_classes: ClassVar = [Throttle]
-    pagination_class = Pages
+    throttle_classes: ClassVar = [CustomerThrottle]
+    pagination_class = CustomerPagination
     filter_backends: ClassVar = [DjangoFilterBackend, OrderingFilter]
     filterset_class = CustomerFilter
     ordering_fields: ClassVar = ["created", "updated", "name", "email"]

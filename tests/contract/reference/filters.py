@@ -1,4 +1,4 @@
-"""The query parameters of the list, as django-filter reads them."""
+"""The filters of the list."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ METADATA = "metadata__"
 
 
 class MetadataFilter(filters.CharFilter):
-    """``metadata__<key>=value`` for one key, whatever its letters; the stored value is compared as text."""
+    """`metadata__<key>=value` for one key; the stored value is compared as text."""
 
     def filter(self, qs: QuerySet[Customer], value: str) -> QuerySet[Customer]:
         if not value:

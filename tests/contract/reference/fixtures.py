@@ -1,4 +1,4 @@
-"""``reference``: the real framework, empty, for one test."""
+"""The pytest fixtures `reference_server` and `reference`."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def reference_server() -> Iterator["Reference"]:
-    from tests.contract.reference.server import Reference  # noqa: PLC0415  Django only for those who ask for it
+    """The reference server of this process."""
+    from tests.contract.reference.server import Reference  # noqa: PLC0415  Django is imported only if it is used
 
     server = Reference().start()
     yield server
@@ -20,6 +21,7 @@ def reference_server() -> Iterator["Reference"]:
 
 @pytest.fixture
 def reference(reference_server: "Reference") -> Iterator["Reference"]:
+    """The reference server, empty for one test."""
     reference_server.clear()
     yield reference_server
     reference_server.clear()

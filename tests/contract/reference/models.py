@@ -1,5 +1,5 @@
-"""The tables: a workspace has customers, and a customer has subscriptions and payment sources."""
-# ruff: noqa: DJ001, DJ008  (null is what the API prints, and nobody prints a model)
+"""The tables: workspaces with customers, and customers with subscriptions and payment sources."""
+# ruff: noqa: DJ001, DJ008  (the API prints null, and nobody prints a model)
 
 from secrets import token_hex
 from typing import ClassVar

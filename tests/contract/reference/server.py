@@ -1,4 +1,4 @@
-"""The reference on a real socket: waitress, several workers, and a log of what was asked."""
+"""The reference server: waitress on a real socket, with several threads, and a log of its requests."""
 
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,12 +14,12 @@ from tests.contract.reference import (
     settings,  # noqa: F401  the first import of all: it configures Django
     store,
 )
-from tests.contract.reference.api import Throttle
+from tests.contract.reference.api import CustomerThrottle
 from tests.contract.reference.store import Payload
 
 
-class Asked(NamedTuple):
-    """One request, as it came in: the query as sent (``raw``) and as decoded (``query``, ``params``)."""
+class LoggedRequest(NamedTuple):
+    """A request as the server received it: the query as sent (`raw`) and decoded (`query`, `params`)."""
 
     method: str
     path: str
@@ -32,7 +32,7 @@ class Asked(NamedTuple):
         return dict(self.query)
 
     @classmethod
-    def read(cls, environ: Mapping[str, Any]) -> Self:
+    def from_wsgi(cls, environ: Mapping[str, Any]) -> Self:
         raw = environ["QUERY_STRING"]
         query = tuple(parse_qsl(raw, keep_blank_values=True))
         workspace = environ.get("HTTP_X_SIMPLE_WORKSPACE")
@@ -40,9 +40,9 @@ class Asked(NamedTuple):
 
 
 class Reference:
-    """``GET /customers/`` by the framework itself. One per process: Django's settings are global.
+    """`GET /customers/` by the framework itself. One per process: Django's settings are global.
 
-    Rows are written in a thread of their own, so every method may be called from any thread, also while a loop runs.
+    A thread of its own writes the rows, so methods can be called from any thread, also while an event loop runs.
     """
 
     token = "5eed" * 10
@@ -50,7 +50,7 @@ class Reference:
 
     def __init__(self, threads: int = 8) -> None:
         self.threads = threads
-        self.requests: list[Asked] = []
+        self.requests: list[LoggedRequest] = []
 
     def start(self) -> Self:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="reference-writer")
@@ -77,7 +77,7 @@ class Reference:
         return self._write(store.load, payloads, workspace or self.workspace)
 
     def add(self, payload: Payload | None = None, *, workspace: str | None = None, **fields: Any) -> str:
-        """Insert one customer and return its id; what is not said is empty, and ``created`` is now."""
+        """Insert one customer and return its id. Missing fields are empty, and `created` is now."""
         [customer] = self.load([{**(payload or {}), **fields}], workspace)
         return customer
 
@@ -87,15 +87,15 @@ class Reference:
     def update(self, customer: str, **fields: Any) -> None:
         self._write(store.update, customer, fields)
 
-    def limit(self, rate: str | None) -> None:
-        """Throttle as ``UserRateThrottle`` does: "5/s", "100/m"; None lifts it."""
-        Throttle.THROTTLE_RATES["user"] = rate
+    def rate_limit(self, rate: str | None) -> None:
+        """Throttle as `UserRateThrottle` does: "5/s", "100/m"; None removes the limit."""
+        CustomerThrottle.THROTTLE_RATES["user"] = rate
         cache.clear()
 
     def clear(self) -> None:
-        """Forget the customers, the requests and the limit."""
+        """Delete the customers, the log of requests and the rate limit."""
         self._write(store.clear, self.workspace)
-        self.limit(None)
+        self.rate_limit(None)
         self.requests.clear()
 
     def _write(self, work: Callable[..., Any], *args: Any) -> Any:
@@ -103,9 +103,9 @@ class Reference:
 
     def _logged(self, app: Callable[..., Any]) -> Callable[..., Any]:
         def logged(environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-            self.requests.append(Asked.read(environ))
+            self.requests.append(LoggedRequest.from_wsgi(environ))
             body = app(environ, start_response)
-            if environ["REQUEST_METHOD"] == "HEAD":  # left to the server by Django, and to the application by waitress
+            if environ["REQUEST_METHOD"] == "HEAD":  # Django leaves it to the server, waitress to the application
                 body.close()
                 return []
             return body

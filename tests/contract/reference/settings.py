@@ -18,11 +18,11 @@ SQLITE = {
     "NAME": FOLDER / "reference.sqlite3",
     "OPTIONS": {
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
-        "transaction_mode": "IMMEDIATE",  # a writer waits its turn (timeout) instead of failing half-way
+        "transaction_mode": "IMMEDIATE",  # a writer waits for the lock (timeout) instead of failing in the middle
         "timeout": 20,
     },
 }
-GIVEN = os.environ.get("REFERENCE_DATABASE")  # another database, as Django's own dictionary in JSON
+DATABASE = os.environ.get("REFERENCE_DATABASE")  # another database, as Django's dictionary in JSON
 
 settings.configure(
     DEBUG=False,
@@ -39,7 +39,7 @@ settings.configure(
         "django_filters",
         "tests.contract.reference",
     ],
-    DATABASES={"default": json.loads(GIVEN) if GIVEN else SQLITE},
+    DATABASES={"default": json.loads(DATABASE) if DATABASE else SQLITE},
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     TIME_ZONE="America/Santiago",
     USE_TZ=True,

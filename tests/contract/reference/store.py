@@ -1,4 +1,4 @@
-"""Customers in and out of the tables, given as the API prints them."""
+"""Loads and changes customers, given as the API prints them."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -25,19 +25,19 @@ def create(token: str) -> None:
 
 
 def columns(payload: Payload) -> dict[str, Any]:
-    """What a record says, as values of the customer's own columns."""
-    if strange := payload.keys() - KNOWN:
-        raise TypeError(f"a customer has no {', '.join(sorted(strange))}")
+    """Turn a record into values of the customer's columns."""
+    if unknown := payload.keys() - KNOWN:
+        raise TypeError(f"a customer has no {', '.join(sorted(unknown))}")
     row = {key: payload[key] for key in payload if key in COLUMNS}
     if "country" in payload:
         row["country_id"] = payload["country"] and payload["country"]["id"]
-    for moment in payload.keys() & {"created", "updated"}:
-        value = payload[moment]
-        row[moment] = datetime.fromisoformat(value) if isinstance(value, str) else value
+    for name in payload.keys() & {"created", "updated"}:
+        value = payload[name]
+        row[name] = datetime.fromisoformat(value) if isinstance(value, str) else value
     return row | payload.get("aggregations", {})
 
 
-def know_countries(payloads: Iterable[Payload]) -> None:
+def add_countries(payloads: Iterable[Payload]) -> None:
     countries = {country["id"]: country for payload in payloads if (country := payload.get("country"))}
     Country.objects.bulk_create((Country(**country) for country in countries.values()), ignore_conflicts=True)
 
@@ -53,10 +53,10 @@ def link(payloads: Mapping[str, Payload]) -> None:
 
 @transaction.atomic
 def load(payloads: Iterable[Payload], workspace: str) -> list[str]:
-    """Insert customers; a payload may carry ``subscriptions``, which the API filters by and never prints."""
+    """Insert customers. A payload may have `subscriptions`, which the API filters by but does not print."""
     payloads = list(payloads)
     Workspace.objects.get_or_create(pk=workspace)
-    know_countries(payloads)
+    add_countries(payloads)
     customers = Customer.objects.bulk_create(
         Customer(workspace_id=workspace, **columns(payload)) for payload in payloads
     )
@@ -73,7 +73,7 @@ def remove(customer: str) -> None:
 
 @transaction.atomic
 def update(customer: str, fields: Payload) -> None:
-    know_countries([fields])
+    add_countries([fields])
     changed = Customer.objects.filter(pk=customer).update(**{"updated": timezone.now(), **columns(fields)})
     if not changed:
         raise KeyError(customer)
@@ -83,7 +83,7 @@ def update(customer: str, fields: Payload) -> None:
 
 
 def clear(workspace: str) -> None:
-    """Empty every table but the user's, and leave one workspace with nobody in it."""
+    """Empty all tables but the user's, and leave one empty workspace."""
     for model in (Source, Subscription, Customer, Country, Workspace):
         model.objects.all().delete()
     Workspace.objects.create(pk=workspace)

@@ -1,10 +1,6 @@
-"""The fixtures, in projects as users have them, and retries that do not wait."""
+"""The pytest fixtures, in projects like those of users."""
 
 import pytest
-
-from piriod_async import RateLimitError
-from piriod_async.testing import no_backoff
-from piriod_async.testing.mock_server import MockServer
 
 SERVICE = """
 from piriod_async import PiriodSession
@@ -34,7 +30,7 @@ from service import count_chileans
 SEEN = []
 
 
-async def test_a_service(piriod_server):
+async def test_service(piriod_server):
     chileans = [customer for customer in piriod_server.customers() if customer["country"]["id"] == "CL"]
     assert await count_chileans() == len(chileans)
     piriod_server.remove(chileans[0]["id"])
@@ -42,7 +38,7 @@ async def test_a_service(piriod_server):
     SEEN.append(piriod_server)
 
 
-async def test_a_fresh_one_for_each_test(piriod_server):
+async def test_new_server_for_each_test(piriod_server):
     assert piriod_server not in SEEN
     assert len(piriod_server.customers()) == 1_000
 
@@ -54,7 +50,7 @@ async def test_retries_do_not_wait(piriod_server):
     assert [request.status for request in piriod_server.requests[:5]] == [503, 503, 503, 429, 200]
 
 
-async def test_to_order(make_piriod_server):
+async def test_make_piriod_server(make_piriod_server):
     one, other = await make_piriod_server({"acc_1": 30}), await make_piriod_server(5, latency=0.001)
     async with one.session() as piriod:
         assert len(await piriod.customers().collect()) == 30
@@ -62,7 +58,7 @@ async def test_to_order(make_piriod_server):
 """
 WITH_AIOHTTP = """
 
-async def test_beside_a_client_of_pytest_aiohttp(aiohttp_client, piriod_server):
+async def test_with_aiohttp_client(aiohttp_client, piriod_server):
     async def count(_):
         return web.json_response(await count_chileans())
 
@@ -86,7 +82,8 @@ STRICT = TESTS.replace("async def test", "@pytest.mark.asyncio\nasync def test")
     ],
     ids=["pytest-asyncio, auto", "pytest-asyncio, strict", "pytest-aiohttp"],
 )
-def test_in_a_project(pytester: pytest.Pytester, tests: str, options: list[str], passed: int) -> None:
+def test_in_project(pytester: pytest.Pytester, tests: str, options: list[str], passed: int) -> None:
+    """The fixtures work with pytest-asyncio in both modes and with pytest-aiohttp, without a warning."""
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(service=SERVICE, test_service=tests)
     loop = ["-o", "asyncio_default_fixture_loop_scope=function"]
@@ -94,27 +91,7 @@ def test_in_a_project(pytester: pytest.Pytester, tests: str, options: list[str],
     result.assert_outcomes(passed=passed)
 
 
-def test_nobody_pays_for_it_unasked(pytester: pytest.Pytester) -> None:
+def test_not_a_plugin(pytester: pytest.Pytester) -> None:
+    """Installing the package does not load it into every test run."""
     pytester.makepyfile("import sys\n\ndef test():\n    assert 'piriod_async' not in sys.modules")
     pytester.runpytest_subprocess("-p", "no:xdist").assert_outcomes(passed=1)
-
-
-async def test_it_waits_again_afterwards(clock) -> None:
-    async with MockServer(3) as server, server.session(retry=clock.policy()) as piriod:
-        with no_backoff(), no_backoff():
-            server.fail(status=429, retry_after=100, times=2)
-            server.fail(status=500, times=2)
-            await piriod.customers().count()
-            assert (clock.naps, piriod.stats.pace) == ([0, 0, 0, 0], None)
-        server.fail(status=429, retry_after=100)
-        await piriod.customers().count()
-        assert 100 <= sum(clock.naps) <= 101
-        assert piriod.stats.pace is not None
-
-
-async def test_what_is_not_waited_for_is_raised_all_the_same() -> None:
-    async with MockServer(3) as server, server.session() as piriod:
-        server.fail(status=429, retry_after=1_000)
-        with no_backoff(), pytest.raises(RateLimitError) as caught:
-            await piriod.customers().count()
-        assert caught.value.attempts == 1

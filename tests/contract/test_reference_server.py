@@ -1,4 +1,4 @@
-"""The reference holds still for a test and moves when told to, also while it is read."""
+"""The reference server: changes to its customers, also while a client reads them."""
 
 import asyncio
 import json
@@ -21,6 +21,7 @@ async def read(http: ClientSession, reference: "Reference", **params: str) -> An
 
 
 async def test_add_update_remove(reference: "Reference") -> None:
+    """Changes show in the next response, and requests are recorded."""
     async with ClientSession() as http:
         first = reference.add(name="Uno", sources=["src_1"])
         second = reference.add({"name": "Dos"}, created="2030-01-01T00:00:00Z", aggregations={"balance": "12.50"})
@@ -37,7 +38,8 @@ async def test_add_update_remove(reference: "Reference") -> None:
     assert reference.requests[1].workspace == reference.workspace
 
 
-def test_what_does_not_exist(reference: "Reference") -> None:
+def test_invalid_changes(reference: "Reference") -> None:
+    """Unknown fields and ids are refused."""
     with pytest.raises(TypeError, match="a customer has no nmae"):
         reference.add(nmae="Uno")
     with pytest.raises(LookupError):
@@ -46,7 +48,8 @@ def test_what_does_not_exist(reference: "Reference") -> None:
         reference.update("cus_nobody", name="Uno")
 
 
-async def test_it_is_read_while_it_is_written(reference: "Reference") -> None:
+async def test_concurrent_writes(reference: "Reference") -> None:
+    """Responses are consistent while a thread writes."""
     reference.load({"name": f"Customer {number}"} for number in range(50))
 
     def write() -> None:

@@ -1,0 +1,77 @@
+"""Workspaces, and changes to their customers by hand."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from piriod_async.testing import OMITTED, MockServer
+from tests.support.raw_client import serve
+
+NOON = datetime(2031, 5, 5, 12, tzinfo=UTC)
+
+
+async def test_workspaces_are_made_on_first_use() -> None:
+    """A workspace costs nothing until the first request for it, and shares no customer with another."""
+    async with serve({f"acc_{n}": n for n in range(1_000)}) as (server, client):
+        assert not server._tables
+        assert (await client.page(x_simple_workspace="acc_7"))["count"] == 7
+        assert list(server._tables) == [("acc_7", False)]
+        assert len(server.workspaces) == 1_000
+        assert not {c["id"] for c in server.customers("acc_8")} & {c["id"] for c in server.customers("acc_9")}
+
+
+def test_no_workspace() -> None:
+    """A server without a workspace is refused."""
+    with pytest.raises(ValueError, match="at least one workspace"):
+        MockServer({})
+
+
+async def test_test_mode() -> None:
+    """Test data and live data are disjoint, and requests record which they asked for."""
+    async with serve(30) as (server, client):
+        live, test = await client.ids("page_size=100"), await client.page("page_size=100", x_piriod_test_mode="True")
+        assert test["count"] == 25
+        assert all(customer["test_mode"] for customer in test["results"])
+        assert not {customer["id"] for customer in test["results"]} & set(live)
+        assert [request.test_mode for request in server.requests] == [False, True]
+
+
+async def test_add_update_remove() -> None:
+    """Changes show in the next response and in `changes`, and `unchanged_ids` leaves changed customers out."""
+    async with serve(3) as (server, client):
+        start = await client.ids("ordering=created")
+        new = server.add({"name": "Ñandú SpA"}, state="IL", country="CL", website=OMITTED)
+        server.update(start[0], name="Otra", created=NOON)
+        server.remove(start[1])
+        page = await client.page("ordering=created")
+        assert [customer["id"] for customer in page["results"]] == [start[2], new, start[0]]
+        payload = page["results"][1]
+        assert (payload["name"], payload["state"]) == ("Ñandú SpA", "IL")
+        assert "website" not in payload
+        assert new in await client.ids("country=CL")
+        assert server.unchanged_ids() == [start[2]]
+        assert [(change.kind, change.id) for change in server.changes] == [
+            ("create", new),
+            ("edit", start[0]),
+            ("delete", start[1]),
+        ]
+
+
+async def test_metadata_is_filtered_as_text() -> None:
+    """Metadata that is no text is cast to it by filters; null and metadata that is no object match nothing."""
+    async with serve(0) as (server, client):
+        seats = server.add(metadata={"seats": 5, "plan": None})
+        server.add(metadata="gold")
+        assert await client.ids("metadata__seats=5") == [seats]
+        assert await client.ids("metadata__plan=null") == []
+
+
+def test_invalid_changes() -> None:
+    """An unknown id, a taken id and a naive datetime are refused."""
+    server = MockServer(3)
+    with pytest.raises(KeyError):
+        server.remove("cus_nobody")
+    with pytest.raises(ValueError, match="no customer has already"):
+        server.add(id=server.customers()[0]["id"])
+    with pytest.raises(ValueError, match="time zone"):
+        server.add(created=datetime(2031, 1, 1))  # noqa: DTZ001
