@@ -40,7 +40,7 @@ async def crawl(url: str, rate: float, latency: Sequence[float], concurrency: in
             ids = {customer.id for customer in await piriod.customers(page_size=10).collect()}
             missing += CUSTOMERS - len(ids)
             crawls += 1
-        pace = piriod.stats.pace or 0.0
+        pace = piriod.stats.rate or 0.0
     statuses = [status for moment, status in answers if SETTLING <= moment < SETTLING + seconds]
     refused, good = statuses.count(429) / len(statuses), statuses.count(200) / seconds
     print(

@@ -15,11 +15,11 @@ async def test_scope(clock: Any) -> None:
             server.fail(status=429, retry_after=100, times=2)
             server.fail(status=500, times=2)
             await piriod.customers().count()
-            assert (clock.naps, piriod.stats.pace) == ([0, 0, 0, 0], None)
+            assert (clock.naps, piriod.stats.rate) == ([0, 0, 0, 0], None)
         server.fail(status=429, retry_after=100)
         await piriod.customers().count()
         assert 100 <= sum(clock.naps) <= 101
-        assert piriod.stats.pace is not None
+        assert piriod.stats.rate is not None
 
 
 async def test_max_retry_after() -> None:
