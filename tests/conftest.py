@@ -61,7 +61,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-async def tidy(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
+async def no_leaks(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
     """Nothing is left behind: no task, and nothing that asyncio or aiohttp complain of when it is collected."""
     gc.freeze()
     yield

@@ -15,7 +15,7 @@ from piriod_async.testing.mock_server import MockServer
 from tests.integration.test_listing import under_way
 from tests.test_readme import EXAMPLES
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 OTHER = web.AppKey("other", PiriodSession)
 

@@ -24,7 +24,7 @@ from piriod_async.transport.limiter import Gate
 from piriod_async.transport.retry import Retrier
 from piriod_async.transport.retry_budget import Budget
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 
 async def test_every_attempt_is_seen(clock):

@@ -11,7 +11,7 @@ import piriod_async
 from piriod_async import RetryPolicy
 from piriod_async.testing.mock_server import MockServer
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 PACKAGE = str(Path(piriod_async.__file__).parent)
 SIZES = {"acc_1": 75, "acc_2": 8, "acc_3": 30}

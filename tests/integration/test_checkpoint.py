@@ -11,7 +11,7 @@ from piriod_async import Checkpoint, IncompleteListError, QueryError
 from piriod_async.testing.mock_server import MockServer, Mutations
 from tests.support.moving_server import killed
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 EDGE = datetime(2024, 6, 1, tzinfo=UTC)
 both_ways = pytest.mark.parametrize("ordering", ["created", "-created"])

@@ -24,7 +24,7 @@ from piriod_async.export.arrow_format import ArrowStreamEncoder, RowGroupWriter,
 from piriod_async.testing.mock_server import MockServer
 from tests.support.imports import PACKAGE, imports, within
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 CREATED = datetime(2024, 2, 29, 23, 59, 59, 123456, tzinfo=timezone(timedelta(hours=-3)))
 ODD = Customer(

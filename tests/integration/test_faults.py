@@ -32,7 +32,7 @@ from piriod_async import (
 )
 from piriod_async.testing.mock_server import MockServer
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 CUSTOMERS, PAGE_SIZE = 60, 10
 REQUESTS = {None: 6, "created": 9}  # in peace; by `created`: the first, anchors 3, 5 and 7, four gaps, and the end

@@ -15,7 +15,7 @@ from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
 from piriod_async.testing.mock_server import OMITTED, MockServer
 from tests.support.moving_list import settle
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 CRAWLING = ("by_created.py", "by_page_number.py", "prefetch.py", "piriod_async/listing.py")
 ORDERINGS = ["created", "-created", None, "name", "-name,created", "-updated"]

@@ -9,7 +9,7 @@ from tests.support.moving_server import REFERENCES, SANDBOXES, crawl_reference, 
 if TYPE_CHECKING:
     from tests.contract.reference.server import Reference
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 
 @pytest.mark.parametrize("seed", range(2))

@@ -30,7 +30,7 @@ from piriod_async import (
 from piriod_async.session import Secret
 from piriod_async.testing.mock_server import MockServer
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 TOKEN = "tk_0123456789abcdef"
 SELF_SIGNED = Path(__file__).parent.parent / "self_signed.pem"

@@ -24,7 +24,7 @@ from piriod_async import (
 from piriod_async.testing.mock_server import MockServer
 from piriod_async.transport.client_session import _open
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 VISIBLE = "expected text of visible ASCII characters, without spaces"
 WHOLE = "expected a whole number, 1 or more"

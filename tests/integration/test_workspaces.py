@@ -22,7 +22,7 @@ from piriod_async.testing.mock_server import MockServer, Mutations
 from piriod_async.workspaces import WORKERS_PER_REQUEST
 from tests.support.moving_list import settle
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 SIZES = {"acc_0": 0, "acc_1": 1, "acc_100": 100, "acc_250": 250, "acc_1000": 1_000}
 SWIFT = RetryPolicy(initial=0)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from piriod_async.pagination.prefetch import Result, Slot, _Line, cancel, run_ordered
 from tests.support.moving_list import settle
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 
 @define

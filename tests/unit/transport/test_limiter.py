@@ -9,7 +9,7 @@ from piriod_async import RetryPolicy
 from piriod_async.testing.mock_server import MockServer
 from piriod_async.transport.limiter import Gate
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 
 class Crowd:

@@ -32,7 +32,7 @@ from piriod_async.transport.retry import Retrier
 from piriod_async.transport.retry_after import parse_retry_after
 from piriod_async.transport.retry_budget import Budget
 
-pytestmark = pytest.mark.usefixtures("tidy")
+pytestmark = pytest.mark.usefixtures("no_leaks")
 
 SELF_SIGNED = Path(__file__).parents[2] / "self_signed.pem"  # openssl req -x509 -newkey ec … -days 36500
 LOST = APIConnectionError("reset by peer", retryable=True)
