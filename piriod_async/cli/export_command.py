@@ -104,7 +104,7 @@ class _Export:
                 if self._files.state.complete:
                     return
             else:
-                self._print(self.encoder.start())
+                self._print(self.encoder.header())
             async with self.progress.shown():
                 for workspace, listing in listings:
                     if self._left != 0 and not (self._files and workspace in self._files.state.done):

@@ -14,7 +14,7 @@ from attrs import asdict, frozen
 from piriod_async.cli.partial_files import Part
 from piriod_async.cli.table import FIELDS, Screen
 from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, ExportError, JsonLinesEncoder
-from piriod_async.export.atomic_file import place_of
+from piriod_async.export.atomic_file import resolve_target
 
 _SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _FILTERS = ("country", "email", "name", "tax_id", "subscriptions", "sources")
@@ -88,7 +88,7 @@ class Options:
             if kind == "table":
                 return Screen(CsvEncoder(self.fields or FIELDS).fields, labelled)
             if kind == "csv":
-                return CsvEncoder(self.fields, self.raw_cells, labelled)
+                return CsvEncoder(self.fields, not self.raw_cells, labelled)
             if kind == "jsonl":
                 return JsonLinesEncoder(self.fields, labelled)
             os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # its own keeps 30 MB more, for what we do
@@ -118,7 +118,7 @@ class Options:
                 raise click.UsageError("--resume goes with -o: only a file can be gone on with")
             return []
         try:
-            return self._files(place_of(self.output), self.contacts and place_of(self.contacts), encoder)
+            return self._files(resolve_target(self.output), self.contacts and resolve_target(self.contacts), encoder)
         except ExportError as error:
             raise click.UsageError(str(error)) from error
 
@@ -131,7 +131,7 @@ class Options:
             return [Part(output, encoder)]
         if contacts.absolute() == output.absolute():
             raise click.UsageError("--contacts and -o are the same file: expected two")
-        return [Part(output, encoder), Part(contacts, ContactsCsvEncoder(self.raw_cells, self.labelled()))]
+        return [Part(output, encoder), Part(contacts, ContactsCsvEncoder(not self.raw_cells, self.labelled()))]
 
     def identity(self, workspaces: tuple[str, ...]) -> dict[str, Any]:
         """Return what an export must have in common with the one that it goes on with, by the options' names."""

@@ -199,7 +199,7 @@ class Files:
         sync(self.path.parent)
         for part in self.parts:
             part.cut(0)
-            part.write(part.encoder.start())
+            part.write(part.encoder.header())
             sync(part.path.parent)
         self.commit()
 

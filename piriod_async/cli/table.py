@@ -10,7 +10,7 @@ from rich.console import Console
 
 from piriod_async import Customer
 from piriod_async.cli.messages import in_a_line
-from piriod_async.export import cells
+from piriod_async.export import csv_row
 
 FIELDS = ("id", "name", "country_id", "tax_id", "balance")
 _RIGHT = {"sales", "sales_current_period", "balance"}
@@ -32,14 +32,17 @@ class Screen:
     labelled: bool = False
     _widths: list[int] = field(factory=list, init=False)
 
-    def start(self) -> bytes:
+    def header(self) -> bytes:
         """Return nothing: the header waits for the first page."""
         return b""
 
     def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
         """Return the rows of customers, after the header if they are the first."""
         first = [str(workspace)] * self.labelled
-        rows = [[in_a_line(cell) for cell in (*first, *cells(customer, self.fields))] for customer in customers]
+        rows = [
+            [in_a_line(cell) for cell in (*first, *csv_row(customer, self.fields, escape_formulas=False))]
+            for customer in customers
+        ]
         lines = []
         if rows and not self._widths:
             header = ["workspace"] * self.labelled + list(self.fields)

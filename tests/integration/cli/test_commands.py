@@ -196,7 +196,7 @@ def test_a_token_is_no_argument(here):
         (["--token-file", "token"], "--sandbox has a token of its own"),
         (["--workspace", ""], "--workspace '': expected"),
         (["--workspaces-file", os.devnull], "expected an id at least"),
-        (["-o", os.devnull, "--format", "csv"], "what is there is none, and is not replaced"),
+        (["-o", os.devnull, "--format", "csv"], "refusing to overwrite it"),
         (["--country", " "], "--country ' ': expected text that is not blank"),
         (["--page-size", "5"], "--page-size 5: expected 10 or more"),
         (["--workspace", "a b"], "--workspace 'a b': expected"),
