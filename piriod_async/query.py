@@ -116,17 +116,17 @@ class CustomerQuery:
     """Which customers, in what order. Every filter is optional, and all given must hold.
 
     Args:
-        country: Country id, as in `"CL"`.
+        country: Country id, such as `"CL"`.
         email: E-mail address.
         name: Name, or a part of it.
         tax_id: Tax identifier (RUT, RFC, NIT, …).
-        created__gte: Created at or after this instant; an aware datetime.
-        created__lte: Created at or before this instant; an aware datetime.
-        subscriptions: Id of a subscription of the customer.
-        sources: Id of a payment source of the customer.
-        metadata: Metadata that must be there, text by key: `{"plan": "gold"}`.
-        ordering: `"created"`, `"-created"`, another field or a comma list of them, or None for the server's own order.
-        page_size: Customers asked for with one request, 1 to 100; 10 at least by `created`.
+        created__gte: Created at or after this time. An aware datetime.
+        created__lte: Created at or before this time. An aware datetime.
+        subscriptions: Id of one of the customer's subscriptions.
+        sources: Id of one of the customer's payment sources.
+        metadata: Metadata that the customer must have. A mapping, such as `{"plan": "gold"}`.
+        ordering: `"created"`, `"-created"`, or other fields separated by commas. None for the server's own order.
+        page_size: Customers per request: 1 to 100, at least 10 when ordered by `created`.
 
     Raises:
         QueryError: A value that the API would misread. It answers a blank filter with *every* customer, and reads a

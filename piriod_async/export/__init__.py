@@ -16,10 +16,11 @@ encoder: `JsonLinesEncoder`, `CsvEncoder`, `ContactsCsvEncoder` or `arrow_format
 `import piriod_async` does not load this package.
 """
 
+from piriod_async.export.atomic_file import Target
 from piriod_async.export.csv_format import COLUMNS, CONTACT_COLUMNS, ContactsCsvEncoder, CsvEncoder, csv_row
 from piriod_async.export.fields import FIELDS, ExportError
 from piriod_async.export.jsonl_format import JsonLinesEncoder
-from piriod_async.export.writers import Encoder, Target, to_arrow, write_csv, write_jsonl, write_parquet
+from piriod_async.export.writers import Encoder, to_arrow, write_csv, write_jsonl, write_parquet
 
 __all__ = [
     "COLUMNS",
