@@ -30,7 +30,7 @@ from piriod_async.cli.options import Options
 from piriod_async.cli.outputs import make_encoder, make_files
 from piriod_async.cli.partial_files import PartialFile, ResumableExport
 from piriod_async.cli.progress import ProgressDisplay
-from piriod_async.export import Encoder
+from piriod_async.export import Encoder, ExportError
 
 
 def export_customers(options: Options) -> int:
@@ -40,9 +40,14 @@ def export_customers(options: Options) -> int:
         CommandError: The export failed or was interrupted.
         click.UsageError: An option is wrong.
     """
-    encoder = make_encoder(options)
-    files, workspaces = make_files(options, encoder), resolve_workspaces(options)
-    export = _Export(options, encoder, files, workspaces, resolve_credentials(options))
+    try:
+        encoder = make_encoder(options)
+        files = make_files(options, encoder)
+    except ExportError as error:
+        raise click.UsageError(describe(error)) from error
+    except ModuleNotFoundError as error:
+        raise click.UsageError(str(error)) from error
+    export = _Export(options, encoder, files, resolve_workspaces(options), resolve_credentials(options))
     with ExitStack() as stack:
         stack.callback(export.close)
         if options.verbose:

@@ -1,15 +1,13 @@
 """Encoders and files for the requested format."""
 
 import os
-from pathlib import Path
 
 import click
 
-from piriod_async.cli.messages import describe
 from piriod_async.cli.options import Options
 from piriod_async.cli.partial_files import PartialFile
 from piriod_async.cli.table import DEFAULT_FIELDS, TableEncoder
-from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, ExportError, JsonLinesEncoder
+from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, JsonLinesEncoder
 from piriod_async.export.atomic_file import resolve_target
 
 
@@ -17,52 +15,42 @@ def make_encoder(options: Options) -> Encoder:
     """Return the encoder for the requested format.
 
     Raises:
-        click.UsageError: A field is unknown, or pyarrow is not installed.
+        ExportError: A field is unknown.
+        ModuleNotFoundError: pyarrow is not installed.
     """
     fields, workspace_column = options.fields, options.multi_workspace
-    try:
-        match options.output_format:
-            case "table":
-                return TableEncoder(CsvEncoder(fields or DEFAULT_FIELDS).fields, workspace_column)
-            case "csv":
-                return CsvEncoder(fields, not options.no_escape_formulas, workspace_column)
-            case "jsonl":
-                return JsonLinesEncoder(fields, workspace_column)
-        os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own takes 30 MB more
-        from piriod_async.export.arrow_format import ArrowStreamEncoder  # noqa: PLC0415 (needs an extra)
+    match options.output_format:
+        case "table":
+            return TableEncoder(CsvEncoder(fields or DEFAULT_FIELDS).fields, workspace_column)
+        case "csv":
+            return CsvEncoder(fields, not options.no_escape_formulas, workspace_column)
+        case "jsonl":
+            return JsonLinesEncoder(fields, workspace_column)
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own takes 30 MB more
+    from piriod_async.export.arrow_format import ArrowStreamEncoder  # noqa: PLC0415 (needs an extra)
 
-        return ArrowStreamEncoder(fields, workspace_column)
-    except ExportError as error:
-        raise click.UsageError(describe(error)) from error
-    except ModuleNotFoundError as error:
-        raise click.UsageError(str(error)) from error
+    return ArrowStreamEncoder(fields, workspace_column)
 
 
 def make_files(options: Options, encoder: Encoder) -> list[PartialFile]:
     """Return the files to write; none if customers go to standard output.
 
     Raises:
-        click.UsageError: A file cannot be overwritten, or both are the same.
+        ExportError: A path is not a regular file.
+        click.UsageError: Both files are the same.
     """
     if not options.output:
         return []
-    output = _resolve(options.output)
+    output = resolve_target(options.output)
     if options.output_format == "parquet":
         from piriod_async.export.arrow_format import stream_to_parquet  # noqa: PLC0415 (needs an extra)
 
         return [PartialFile(output, encoder, stream_to_parquet)]
     files = [PartialFile(output, encoder)]
     if options.contacts_output:
-        contacts_output = _resolve(options.contacts_output)
+        contacts_output = resolve_target(options.contacts_output)
         if contacts_output.absolute() == output.absolute():
             raise click.UsageError("--contacts-output and --output are the same file: expected two")
         contacts = ContactsCsvEncoder(not options.no_escape_formulas, options.multi_workspace)
         files.append(PartialFile(contacts_output, contacts))
     return files
-
-
-def _resolve(path: Path) -> Path:
-    try:
-        return resolve_target(path)
-    except ExportError as error:
-        raise click.UsageError(str(error)) from error

@@ -53,6 +53,13 @@ def read_rows(path):
     return [json.loads(line) for line in path.read_bytes().splitlines()]
 
 
+def same_content(one, other):
+    """Return whether two exported files are equal; Parquet by its table."""
+    if one.suffix == ".parquet":
+        return pq.read_table(one).equals(pq.read_table(other))
+    return one.read_bytes() == other.read_bytes()
+
+
 @pytest.fixture
 def run_cli(capfd, monkeypatch):
     """Run the command in this process, and return its exit code and what it printed."""

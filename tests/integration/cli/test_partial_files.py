@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import pyarrow.parquet as pq
 import pytest
 
 from piriod_async import Checkpoint, Customer
 from piriod_async.cli.partial_files import COMMIT_INTERVAL, PartialFile, ResumableExport
 from piriod_async.export import ContactsCsvEncoder, CsvEncoder, JsonLinesEncoder
 from piriod_async.export.arrow_format import ArrowStreamEncoder, stream_to_parquet
-from tests.support.command import read_rows
+from tests.support.command import read_rows, same_content
 
 CUSTOMERS = [Customer(id=f"cus_{number}", name="Ñandú") for number in range(60)]
 OPTIONS = {"--format": "any"}
@@ -50,12 +49,6 @@ def export_to(path, *, resume):
         export.complete()
     finally:
         export.close()
-
-
-def same_content(one, other):
-    if one.suffix == ".parquet":
-        return pq.read_table(one).equals(pq.read_table(other))
-    return one.read_bytes() == other.read_bytes()
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])

@@ -4,19 +4,12 @@ import asyncio
 import json
 import signal
 
-import pyarrow.parquet as pq
 import pytest
 
 from piriod_async.testing.mock_server import MockServer, Mutations
-from tests.support.command import env_of, read_rows, run_process, start_process
+from tests.support.command import env_of, read_rows, run_process, same_content, start_process
 
 every_format = pytest.mark.parametrize("suffix", ["jsonl", "csv", "parquet"])
-
-
-def same_content(one, other):
-    if one.suffix == ".parquet":
-        return pq.read_table(one).equals(pq.read_table(other))
-    return one.read_bytes() == other.read_bytes()
 
 
 def committed(file):
