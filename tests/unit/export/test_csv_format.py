@@ -65,14 +65,13 @@ def test_formulas_are_escaped(text):
     assert csv_row(customer, ["name"]) == [f"'{text}"]
 
 
-@pytest.mark.parametrize("text", FORMULAS)
-def test_formulas_unescaped(text):
+def test_formulas_unescaped():
     """`escape_formulas=False` leaves text as it is."""
-    customer = evolve(MINIMAL, name=text, contacts=(Contact(name=text),))
+    customer = evolve(MINIMAL, name="=1+1", contacts=(Contact(name="=1+1"),))
     [row] = encode(CsvEncoder(escape_formulas=False), customer)
     [contact] = encode(ContactsCsvEncoder(escape_formulas=False), customer)
-    assert row["name"] == contact["name"] == text
-    assert csv_row(customer, ["name"], escape_formulas=False) == [text]
+    assert row["name"] == contact["name"] == "=1+1"
+    assert csv_row(customer, ["name"], escape_formulas=False) == ["=1+1"]
 
 
 @pytest.mark.parametrize("text", HARMLESS)
