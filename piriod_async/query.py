@@ -114,15 +114,15 @@ class CustomerQuery:
         email: E-mail address.
         name: Name, or a part of it.
         tax_id: Tax identifier (RUT, RFC, NIT, …).
-        created__gte: Created at or after this instant; an aware datetime.
-        created__lte: Created at or before this instant; an aware datetime.
-        subscriptions: Id of a linked subscription.
-        sources: Id of a linked payment source.
-        metadata: Metadata that the customer must have, text by key: `{"plan": "gold"}`.
-        ordering: `"created"` or `"-created"`: every customer exactly once, even while the list changes. Or another
-            field, a comma-separated list of fields, or None for the server's own order: if the list is seen to change
-            while it is read, `IncompleteListError` is raised after everything that arrived has been delivered.
-        page_size: Customers per request, 1 to 100; at least 10 if ordered by `created`.
+        created__gte: Created at or after this time. An aware datetime.
+        created__lte: Created at or before this time. An aware datetime.
+        subscriptions: Id of one of the customer's subscriptions.
+        sources: Id of one of the customer's payment sources.
+        metadata: Metadata that the customer must have. A mapping, such as `{"plan": "gold"}`.
+        ordering: `"created"`, `"-created"`, or other fields separated by commas. None for the server's own order. By
+            `created`, every customer is delivered exactly once, even while the list changes. With another order, if the
+            list is seen to change, `IncompleteListError` is raised after everything that arrived has been delivered.
+        page_size: Customers per request: 1 to 100, at least 10 when ordered by `created`.
 
     Raises:
         QueryError: A value that the API would misread. It ignores a blank filter and returns *every* customer, and it

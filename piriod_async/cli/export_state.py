@@ -1,4 +1,4 @@
-"""What an interrupted export leaves to the one that goes on with it."""
+"""The state file of an interrupted export: how much of it is valid, and where to resume."""
 
 import os
 import sys
@@ -14,16 +14,16 @@ from piriod_async import Checkpoint
 
 
 @define
-class State:
-    """What a commit says.
+class ExportState:
+    """The export as of its last commit.
 
     Attributes:
-        options: What was asked for; a resume must ask for the same.
-        sizes: Bytes of each part that count.
-        customers: How many of each workspace are in them.
-        checkpoints: Where to go on in each workspace.
-        done: Workspaces that are whole.
-        complete: Whether all there is to write is written.
+        options: Options of the export, which a resume must repeat.
+        sizes: Valid bytes of each partial file.
+        customers: Customers written, by workspace.
+        checkpoints: Where to resume, by workspace.
+        done: Workspaces that are exported completely.
+        complete: Whether only the final rename is left to do.
     """
 
     options: dict[str, Any]
@@ -35,55 +35,59 @@ class State:
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
-        """Return what was saved, or None if nothing was.
+        """Return the saved state, or None if there is no file.
 
         Raises:
-            click.UsageError: It cannot be read.
+            click.UsageError: The file is not a valid state.
         """
         try:
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except FileNotFoundError:
             return None
         except (msgspec.DecodeError, UnicodeError) as error:
-            raise click.UsageError(f"{path} cannot be read ({error}): start over, without --resume") from error
+            raise click.UsageError(f"{path} is not valid ({error}): start over without --resume") from error
 
     def save(self, path: Path) -> None:
-        """Put it in the place of what was saved before, whole or not at all."""
-        beside = suffixed(path, ".tmp")
-        beside.write_bytes(msgspec.json.encode(self))
-        sync(beside)
-        beside.replace(path)
-        sync(path.parent)
+        """Replace the saved state atomically and durably."""
+        temporary = with_suffix_added(path, ".tmp")
+        temporary.write_bytes(msgspec.json.encode(self))
+        fsync_path(temporary)
+        temporary.replace(path)
+        fsync_path(path.parent)
 
-    def compare(self, options: Mapping[str, Any], path: Path) -> None:
-        """See that an export asks for the same.
+    def ensure_same_options(self, options: Mapping[str, Any], path: Path) -> None:
+        """Check that a resumed export has the options of the interrupted one.
+
+        Args:
+            options: Options of the resumed export.
+            path: Its output file, for the message.
 
         Raises:
-            click.UsageError: It does not.
+            click.UsageError: An option differs.
         """
-        differ = [name for name in {**self.options, **options} if self.options.get(name) != options.get(name)]
-        if differ:
-            were = ", ".join(f"{name} (it was {_shown(self.options.get(name))})" for name in differ)
+        changed = [name for name in {**self.options, **options} if self.options.get(name) != options.get(name)]
+        if changed:
+            previous = ", ".join(f"{name} (was {_format_value(self.options.get(name))})" for name in changed)
             raise click.UsageError(
-                f"the interrupted export to {path} had other options: {were}; "
-                "give the same, or start over without --resume"
+                f"the interrupted export to {path} had different options: {previous}; "
+                "use the same ones, or start over without --resume"
             )
 
 
-def _shown(value: Any) -> str:
+def _format_value(value: Any) -> str:
     if value is None or value is False:
         return "not given"
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def suffixed(path: Path, suffix: str) -> Path:
-    """Return the path with more behind its name."""
+def with_suffix_added(path: Path, suffix: str) -> Path:
+    """Return the path with a suffix appended to its name."""
     return path.with_name(path.name + suffix)
 
 
-def sync(path: Path) -> None:
-    """See that a file, or a directory's list of names, is on the disk."""
-    if sys.platform == "win32" and path.is_dir():
+def fsync_path(path: Path) -> None:
+    """Flush a file, or a directory's entries, to disk."""
+    if sys.platform == "win32" and path.is_dir():  # Windows cannot open a directory
         return
     descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
     try:

@@ -1,4 +1,4 @@
-"""The command line: `piriod-async`, or `python -m piriod_async`. Needs the extra `cli`."""
+"""Entry point of `piriod-async` and `python -m piriod_async`."""
 
 import sys
 from collections.abc import Sequence
@@ -8,13 +8,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
     Args:
-        arguments: What stands behind the program's name; the process's own if None.
+        arguments: Command-line arguments without the program's name; those of the process if None.
 
     Returns:
-        The exit code; `--help` says what each means.
+        The exit code. `--help` lists them.
     """
     try:
-        from piriod_async.cli.commands import run  # noqa: PLC0415 (it needs what may not be installed)
+        from piriod_async.cli.commands import run  # noqa: PLC0415 (needs an extra)
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in ("click", "rich"):
             raise

@@ -1,4 +1,4 @@
-"""What goes wrong, in one or two lines that say what to do."""
+"""Exit codes, error messages, and advice on what to do about an error."""
 
 import re
 
@@ -23,65 +23,74 @@ from piriod_async.export import ExportError
 OK, ERROR, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 
 _HINTS: list[tuple[type[PiriodError], str]] = [
-    (AuthenticationError, "check the token: a new one replaces the one before it"),
-    (BadRequestError, "check the option that it names"),
-    (PermissionDeniedError, "check the workspace's id, and that the token may read it"),
+    (AuthenticationError, "check the token: creating a new one revokes the previous one"),
+    (BadRequestError, "check the option named in the message"),
+    (PermissionDeniedError, "check the workspace id, and that the token has access to it"),
     (RateLimitError, "try again later, or with a lower --concurrency"),
-    (ServerError, "the server's own failure: try again later"),
+    (ServerError, "the server failed: try again later"),
     (APIConnectionError, "check the network, and PIRIOD_BASE_URL if it is set; then try again"),
-    (FilterIgnoredError, "--no-check-filters takes the answers as they are"),
-    (IncompleteListError, "try again when the list moves less"),
-    (ExportError, "CSV and JSON lines would hold it; or leave the field out, with --fields"),
-    (APIStatusError, "-v shows every attempt"),
+    (FilterIgnoredError, "use --no-check-filters to accept the results as they are"),
+    (IncompleteListError, "try again when the list changes less"),
+    (ExportError, "use CSV or JSON lines, or leave the field out with --fields"),
+    (APIStatusError, "use -v to show every attempt"),
 ]
-# a name may come from anybody: no escape sequences, no text that runs backwards
+# names come from anyone: no escape sequences, no text that runs backwards
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _ARGUMENT = re.compile(r"(?:^|(?<=no later than ))(?!token)([a-z_]+)=")
 
 
-class Failure(Exception):  # noqa: N818 (an end, with what is said of it)
+class CommandError(click.ClickException):
     """Ends the command.
 
     Args:
-        message: One or two lines.
-        exit_code: What the process ends with.
+        message: What went wrong, in one line.
+        advice: What to do about it, in one line; may be empty.
+        exit_code: Exit code of the process.
     """
 
-    def __init__(self, message: str, exit_code: int) -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
+    def __init__(self, message: str, advice: str = "", *, exit_code: int) -> None:
+        super().__init__(f"{message}\n{advice}".strip())
+        self.exit_code = exit_code  # type: ignore[misc]  # click declares it per class
 
 
-def say(message: str) -> None:
-    """Write a message to standard error, as ours."""
+def print_error(message: str) -> None:
+    """Print a message to standard error, prefixed with the program's name."""
     click.echo(f"piriod-async: {message}", err=True)
 
 
 def exit_code(error: PiriodError) -> int:
-    """Return what the process ends with after an error."""
+    """Return the exit code for an error."""
     if isinstance(error, ConfigurationError | QueryError):
         return USAGE
     return INCOMPLETE if isinstance(error, IncompleteListError) else ERROR
 
 
 def hint(error: PiriodError) -> str:
-    """Return what to do about an error; empty if it says so itself."""
-    return next((text for kind, text in _HINTS if isinstance(error, kind)), "")
+    """Return advice on an error; empty if its message is enough."""
+    return next((text for error_class, text in _HINTS if isinstance(error, error_class)), "")
 
 
-def told(error: PiriodError) -> str:
-    """Return what an error says; of an argument that is refused, by its option's name."""
-    text = in_a_line(error)
-    if not isinstance(error, ConfigurationError | QueryError):
-        return text
-    return _ARGUMENT.sub(lambda found: f"--{found[1].replace('__', '-').replace('_', '-')} ", text)
+def describe(error: PiriodError) -> str:
+    """Return an error's message in one line, with an invalid argument named as its option (`--page-size`)."""
+    message = sanitize_line(error)
+    if not isinstance(error, ConfigurationError | QueryError | ExportError):
+        return message
+    return _ARGUMENT.sub(lambda argument: f"{option_name(argument[1])} ", message)
 
 
-def joined(*texts: str) -> str:
-    """Return those texts that say something, as one."""
+def option_name(parameter: str) -> str:
+    """Return the option that sets a parameter: `--created-gte` for `created__gte`."""
+    return f"--{parameter.replace('__', '-').replace('_', '-')}"
+
+
+def join_nonempty(*texts: str) -> str:
+    """Join the texts that are not empty with semicolons."""
     return "; ".join(filter(None, texts))
 
 
-def in_a_line(text: object) -> str:
-    """Return a text that is safe on a terminal: a blank for every run of white space, no control characters."""
+def sanitize_line(text: object) -> str:
+    """Return text that is safe to print on one line of a terminal.
+
+    Each run of white space becomes a space, each control character U+FFFD.
+    """
     return _UNPRINTABLE.sub("\ufffd", " ".join(str(text).split()))

@@ -1,7 +1,6 @@
-"""What was asked for on the command line, and what of it cannot be."""
+"""The options of `customers`, checked against each other."""
 
 import math
-import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,30 +10,29 @@ import click
 import msgspec
 from attrs import asdict, frozen
 
-from piriod_async.cli.partial_files import Part
-from piriod_async.cli.table import FIELDS, Screen
-from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, ExportError, JsonLinesEncoder
-from piriod_async.export.atomic_file import place_of
+from piriod_async.cli.messages import option_name
+from piriod_async.query import MIN_PAGE_SIZE_BY_CREATED
 
-_SUFFIXES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
-_FILTERS = ("country", "email", "name", "tax_id", "subscriptions", "sources")
-_SMALLEST_PAGE = 10
+_FORMAT_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_CONFLICTS_WITH_COUNT = ("output", "limit", "format", "fields", "contacts_output", "no_escape_formulas", "resume")
+_CONFLICTS = [*(("count", name) for name in _CONFLICTS_WITH_COUNT), ("mock", "token_file")]
+_REQUIREMENTS = [("contacts_output", "output"), ("resume", "output")]
+_CSV_ONLY = ("contacts_output", "no_escape_formulas")
+_CHANGE_THE_OUTPUT = ("test_mode", "limit", "fields", "contacts_output", "no_escape_formulas", "base_url", "mock")
 
 
 @frozen(kw_only=True)
 class Options:
-    """The options of `customers`, by the names of its parameters; `commands.py` says what each means."""
+    """The options by their parameter's name; `commands.py` describes them.
 
-    country: str | None
-    email: str | None
-    name: str | None
-    tax_id: str | None
-    created_gte: datetime | None
-    created_lte: datetime | None
-    subscriptions: str | None
-    sources: str | None
-    metadata: dict[str, str] | None
-    ordering: str
+    Attributes:
+        filters: Arguments of `CustomerQuery`.
+
+    Raises:
+        click.UsageError: Options that cannot be combined.
+    """
+
+    filters: dict[str, Any]
     no_check_filters: bool
     workspaces: tuple[str, ...]
     workspaces_file: TextIO | None
@@ -44,119 +42,85 @@ class Options:
     output: Path | None
     format: str | None
     fields: tuple[str, ...] | None
-    contacts: Path | None
-    raw_cells: bool
+    contacts_output: Path | None
+    no_escape_formulas: bool
     resume: bool
     token_file: Path | None
     base_url: str | None
     concurrency: int
-    page_size: int
-    sandbox: int | None
+    mock: int | None
     verbose: bool
 
+    def __attrs_post_init__(self) -> None:
+        values = asdict(self, recurse=False)
+        given = {name for name, value in values.items() if value is not None and value is not False}
+        for one, other in _CONFLICTS:
+            if {one, other} <= given:
+                raise click.UsageError(f"{option_name(one)} cannot be combined with {option_name(other)}")
+        for one, other in _REQUIREMENTS:
+            if one in given and other not in given:
+                raise click.UsageError(f"{option_name(one)} requires {option_name(other)}")
+        self._check_format()
+        for name in _CSV_ONLY:
+            if name in given and self.output_format != "csv":
+                raise click.UsageError(f"{option_name(name)} requires --format csv")
+
+    def _check_format(self) -> None:
+        if not self.output:
+            if self.output_format == "parquet":
+                raise click.UsageError("--format parquet requires --output")
+        elif self.output == Path("-"):
+            raise click.UsageError(
+                "--output -: expected a file name; without --output, customers go to standard output"
+            )
+        elif not self.output_format:
+            suffixes = ", ".join(_FORMAT_BY_SUFFIX)
+            raise click.UsageError(f"--output {self.output}: expected a name that ends in {suffixes}; or --format")
+        elif self.output_format == "table":
+            raise click.UsageError("--format table cannot be combined with --output: expected jsonl, csv or parquet")
+
     @property
-    def query(self) -> dict[str, Any]:
-        """The keywords of `PiriodSession.customers`, but for the workspace."""
-        few = max(self.limit or self.page_size, _SMALLEST_PAGE)
+    def output_format(self) -> str:
+        """The format to write; empty if the output's suffix does not tell."""
+        if self.format:
+            return self.format
+        if self.output:
+            return _FORMAT_BY_SUFFIX.get(self.output.suffix.lower(), "")
+        return "table" if sys.stdout.isatty() else "jsonl"
+
+    @property
+    def listing_arguments(self) -> dict[str, Any]:
+        """Arguments of `PiriodSession.customers`, except the workspace."""
+        page_size: int = self.filters["page_size"]
+        needed = max(self.limit or page_size, MIN_PAGE_SIZE_BY_CREATED)
         return {
-            **{name: getattr(self, name) for name in _FILTERS},
-            "created__gte": self.created_gte,
-            "created__lte": self.created_lte,
-            "metadata": self.metadata,
-            "ordering": self.ordering or None,
-            "page_size": min(self.page_size, few),
+            **self.filters,
+            "ordering": self.filters["ordering"] or None,
+            "page_size": min(page_size, needed),
             "check_filters": not self.no_check_filters,
         }
 
     @property
-    def at_once(self) -> int:
-        """Requests at once: no more than the limit has pages."""
-        return min(self.concurrency, math.ceil(self.limit / self.page_size)) if self.limit else self.concurrency
+    def effective_concurrency(self) -> int:
+        """Concurrent requests: no more than there are pages within the limit."""
+        if not self.limit:
+            return self.concurrency
+        pages: int = math.ceil(self.limit / self.filters["page_size"])
+        return min(self.concurrency, pages)
 
-    def labelled(self) -> bool:
-        """Return whether what is written begins with the workspace: where there may be several."""
+    @property
+    def multi_workspace(self) -> bool:
+        """Whether the output needs a workspace column, because there may be several."""
         return self.workspaces_file is not None or len(self.workspaces) > 1
 
-    def encoder(self) -> Encoder:
-        """Return what makes bytes of customers, for the format asked for.
-
-        Raises:
-            click.UsageError: It cannot be written there, or has no such fields, or what it needs is not installed.
-        """
-        kind, labelled = self._format(), self.labelled()
-        try:
-            if kind == "table":
-                return Screen(CsvEncoder(self.fields or FIELDS).fields, labelled)
-            if kind == "csv":
-                return CsvEncoder(self.fields, self.raw_cells, labelled)
-            if kind == "jsonl":
-                return JsonLinesEncoder(self.fields, labelled)
-            os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # its own keeps 30 MB more, for what we do
-            from piriod_async.export.arrow_format import ArrowStreamEncoder  # noqa: PLC0415 (it needs what may not be installed)
-
-            return ArrowStreamEncoder(self.fields, labelled)
-        except (ExportError, ModuleNotFoundError) as error:
-            raise click.UsageError(str(error)) from error
-
-    def parts(self) -> list[Part]:
-        """Return the files to write; none if it is standard output.
-
-        Raises:
-            click.UsageError: As `encoder` does; or options do not go together.
-        """
-        encoder = self.encoder()
-        if self.count and (more := [name for name in _NOT_COUNTED if getattr(self, name)]):
-            raise click.UsageError(f"--count is a number on standard output: expected no --{more[0].replace('_', '-')}")
-        if self.raw_cells and not isinstance(encoder, CsvEncoder):
-            raise click.UsageError("--raw-cells goes with CSV: --format csv, or -o customers.csv")
-        if self.output == Path("-"):
-            raise click.UsageError("-o -: expected a file's name; without -o it goes to standard output")
-        if self.contacts and not (self.output and isinstance(encoder, CsvEncoder)):
-            raise click.UsageError("--contacts goes with -o and CSV: -o customers.csv --contacts contacts.csv")
-        if not self.output:
-            if self.resume:
-                raise click.UsageError("--resume goes with -o: only a file can be gone on with")
-            return []
-        try:
-            return self._files(place_of(self.output), self.contacts and place_of(self.contacts), encoder)
-        except ExportError as error:
-            raise click.UsageError(str(error)) from error
-
-    def _files(self, output: Path, contacts: Path | None, encoder: Encoder) -> list[Part]:
-        if self._format() == "parquet":
-            from piriod_async.export.arrow_format import stream_to_parquet  # noqa: PLC0415
-
-            return [Part(output, encoder, stream_to_parquet)]
-        if not contacts:
-            return [Part(output, encoder)]
-        if contacts.absolute() == output.absolute():
-            raise click.UsageError("--contacts and -o are the same file: expected two")
-        return [Part(output, encoder), Part(contacts, ContactsCsvEncoder(self.raw_cells, self.labelled()))]
-
-    def identity(self, workspaces: tuple[str, ...]) -> dict[str, Any]:
-        """Return what an export must have in common with the one that it goes on with, by the options' names."""
-        told = {
-            **{f"--{name.replace('_', '-')}": value for name, value in asdict(self).items() if name in _IDENTITY},
-            "--created-gte": self.created_gte and self.created_gte.astimezone(UTC),
-            "--created-lte": self.created_lte and self.created_lte.astimezone(UTC),
-            "--contacts": self.contacts and str(self.contacts),
-            "--format": self._format(),
-            "--workspace": workspaces,
+    def fingerprint(self, workspaces: tuple[str, ...]) -> dict[str, Any]:
+        """Return what a resume must have in common with the interrupted export, as JSON values by option."""
+        values = {name: value for name, value in self.filters.items() if name != "page_size"}
+        values |= {name: getattr(self, name) for name in _CHANGE_THE_OUTPUT}
+        values |= {"format": self.output_format, "workspace": workspaces}
+        normalized = {
+            option_name(name): value.astimezone(UTC) if isinstance(value, datetime) else value
+            for name, value in values.items()
         }
-        decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(told))
+        decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(normalized, enc_hook=str))
         return decoded
-
-    def _format(self) -> str:
-        suffix = _SUFFIXES.get(self.output.suffix.lower()) if self.output else None
-        kind = self.format or suffix
-        if self.output and not kind:
-            raise click.UsageError(f"{self.output}: expected a name with {', '.join(_SUFFIXES)}; or --format")
-        if self.output and kind == "table":
-            raise click.UsageError("a table is for the terminal: expected --format jsonl, csv or parquet with -o")
-        if kind == "parquet" and not self.output:
-            raise click.UsageError("Parquet goes to a file: expected -o customers.parquet")
-        return kind or ("table" if sys.stdout.isatty() else "jsonl")
-
-
-_NOT_COUNTED = ("output", "limit", "format", "fields", "contacts", "raw_cells", "resume")
-_IDENTITY = (*_FILTERS, "metadata", "ordering", "test_mode", "limit", "fields", "raw_cells", "base_url", "sandbox")

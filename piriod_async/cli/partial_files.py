@@ -1,11 +1,11 @@
-"""Files that are written beside their names, survive a kill -9, and can be gone on with.
+"""Export files that survive a kill -9 and can be resumed.
 
-`NAME.part` grows by whole pieces. Now and then a *commit*: the data is flushed to the disk, and only then a new
-`NAME.part.state` takes the old one's place, with the length that it covers and the checkpoint to go on from. Whatever
-the moment of a kill, the state is one of a commit, and bytes beyond its length are cut off by `--resume`.
+Data is appended to `NAME.part`. Every thousand customers or so there is a *commit*: the data is flushed to disk, and
+only then a new `NAME.part.state` replaces the old one, with the length of the data and the checkpoint to resume from.
+Whenever the process dies, the state is that of a commit, and `--resume` truncates the data to its length.
 
-At the end the state says so, the part takes the file's name, and the state goes. A Parquet file has its index at its
-end and cannot grow so: its part is an Arrow stream, which is made Parquet at the end, a row group at a time.
+At the end the state is marked complete, the partial file is renamed into place, and the state file is deleted. Parquet
+has its index at the end and cannot be appended to, so its partial file is an Arrow stream, converted at the end.
 """
 
 import os
@@ -21,197 +21,205 @@ import click
 from attrs import define, field
 
 from piriod_async import Checkpoint, Customer
-from piriod_async.cli.export_state import State, suffixed, sync
+from piriod_async.cli.export_state import ExportState, fsync_path, with_suffix_added
 from piriod_async.export import Encoder
 
-COMMIT = 1_000  # customers after which a commit is due
+COMMIT_INTERVAL = 1_000  # customers
 
 
 @define
-class Part:
-    """One file on its way.
+class PartialFile:
+    """A file that is renamed into place when complete.
 
     Attributes:
-        path: Its name, when it is whole.
-        encoder: What makes its bytes.
-        finish: What makes the file of the part, if that is not the file already.
+        target: The final path.
+        encoder: Encodes the customers.
+        convert: Converts the partial file (first argument) to the final format; None if it already has it.
     """
 
-    path: Path
+    target: Path
     encoder: Encoder
-    finish: Callable[[Path, Path], None] | None = None
-    _file: BinaryIO = field(factory=BytesIO, init=False, repr=False)  # until it is open
+    convert: Callable[[Path, Path], None] | None = None
+    _file: BinaryIO = field(factory=BytesIO, init=False, repr=False)  # replaced by open()
 
     @property
-    def part(self) -> Path:
-        """Where it is until then."""
-        return suffixed(self.path, ".part")
+    def path(self) -> Path:
+        """Where the data is until it is complete."""
+        return with_suffix_added(self.target, ".part")
 
     def open(self) -> None:
-        """Open the part, for this process alone."""
-        binary = getattr(os, "O_BINARY", 0)  # Windows would have its own ends of lines
-        self._file = os.fdopen(os.open(self.part, os.O_RDWR | os.O_CREAT | binary, 0o666), "r+b")
-        if not _lock(self._file, self.part):
-            self._file.close()
-            raise click.UsageError(f"another export is writing {self.part}: wait for it, or choose another name")
-        if self.path.exists():  # who may not read what is there now, may not read the next
-            shutil.copymode(self.path, self.part)
+        """Open the partial file for this process only.
 
-    def cut(self, size: int) -> None:
-        """Leave only what counts, and go on behind it."""
+        Raises:
+            click.UsageError: Another process is writing it.
+        """
+        binary = getattr(os, "O_BINARY", 0)  # without it, Windows changes line ends
+        self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | binary, 0o666), "r+b")
+        if not _lock(self._file, self.path):
+            self._file.close()
+            raise click.UsageError(f"another export is writing {self.path}: wait for it, or choose another name")
+        if self.target.exists():  # a replaced file keeps its permissions
+            shutil.copymode(self.target, self.path)
+
+    def truncate(self, size: int) -> None:
+        """Drop everything after the first `size` bytes.
+
+        Raises:
+            click.UsageError: The file is shorter than that.
+        """
         if self._file.seek(0, os.SEEK_END) < size:
-            raise click.UsageError(f"{self.part} is shorter than its state says: start over, without --resume")
+            raise click.UsageError(f"{self.path} is shorter than its state says: start over without --resume")
         self._file.seek(size)
         self._file.truncate()
 
     def write(self, data: bytes) -> None:
-        """Add bytes."""
+        """Append bytes."""
         self._file.write(data)
 
     def sync(self) -> int:
-        """See that all bytes are on the disk, and return how many."""
+        """Flush the file to disk and return its size in bytes."""
         self._file.flush()
         os.fsync(self._file.fileno())
         return self._file.tell()
 
     def complete(self, size: int) -> None:
-        """Give the part the file's name, unless it has it."""
-        if not self.part.exists():
+        """Convert the first `size` bytes if necessary and rename the result into place, unless that is done already."""
+        if not self.path.exists():
             return
         if sys.platform == "win32":
-            self._file.close()  # elsewhere it stays open, and so nobody else's, until it has its name
-        os.truncate(self.part, size)
-        whole = self.part
-        if self.finish:
-            whole = suffixed(self.part, ".tmp")
-            self.finish(self.part, whole)
-            shutil.copymode(self.part, whole)
-            sync(whole)
-        whole.replace(self.path)
-        self.part.unlink(missing_ok=True)
-        sync(self.path.parent)
+            self._file.close()  # Windows cannot rename an open file; elsewhere it stays open, and so locked
+        os.truncate(self.path, size)
+        complete = self.path
+        if self.convert:
+            complete = with_suffix_added(self.path, ".tmp")
+            self.convert(self.path, complete)
+            shutil.copymode(self.path, complete)
+            fsync_path(complete)
+        complete.replace(self.target)
+        self.path.unlink(missing_ok=True)
+        fsync_path(self.target.parent)
 
     def close(self) -> None:
-        """Close the part."""
+        """Close the file, which releases the lock."""
         self._file.close()
 
 
 @define
-class Files:
-    """The file of an export, and the second one of the contacts; or several.
+class ResumableExport:
+    """The files of an export and their common state.
 
     Attributes:
-        parts: They.
-        state: What the last commit says.
+        files: The customers' file, and the contacts' if requested.
+        state: The last commit.
     """
 
-    parts: Sequence[Part]
-    state: State
-    _pending: dict[str, int] = field(factory=dict, init=False)
+    files: Sequence[PartialFile]
+    state: ExportState
+    _uncommitted: dict[str, int] = field(factory=dict, init=False)
 
     @classmethod
-    def open(cls, parts: Sequence[Part], options: Mapping[str, Any], *, resume: bool) -> "Files":
-        """Open files anew, or where an interrupted export left them.
+    def open(cls, files: Sequence[PartialFile], options: Mapping[str, Any], *, resume: bool) -> "ResumableExport":
+        """Start an export, or resume an interrupted one.
 
         Args:
-            parts: The files.
-            options: What is asked for, as JSON can have it.
-            resume: Whether to go on, if there is something to go on with.
+            files: The files to write.
+            options: Options of the export, as JSON values.
+            resume: Whether to resume, if there is an interrupted export.
 
         Raises:
-            click.UsageError: What was interrupted is not what is asked for, or is under way.
+            click.UsageError: The interrupted export had other options, is damaged, or is still running.
         """
-        files = cls(parts, State(dict(options)))
-        kept = State.read(files.path) if resume else None
-        if kept:
-            kept.compare(options, parts[0].path)
-            files.state = kept
+        export = cls(files, ExportState(dict(options)))
+        saved = ExportState.read(export.state_path) if resume else None
+        if saved:
+            saved.ensure_same_options(options, files[0].target)
+            export.state = saved
         with ExitStack() as stack:
-            for part in parts:
-                if part.part.exists() or not files.state.complete:
-                    part.open()
-                    stack.callback(part.close)
-            if not kept:
-                files._begin()
-            elif not kept.complete:
-                files.rewind()
+            for file in files:
+                if file.path.exists() or not export.state.complete:
+                    file.open()
+                    stack.callback(file.close)
+            if not saved:
+                export._start()
+            elif not saved.complete:
+                export.rollback()
             stack.pop_all()
-        return files
+        return export
 
     @property
-    def path(self) -> Path:
-        """Where the state is."""
-        return suffixed(self.parts[0].part, ".state")
+    def state_path(self) -> Path:
+        """Where the state is saved."""
+        return with_suffix_added(self.files[0].path, ".state")
 
     @property
     def count(self) -> int:
-        """Customers that count."""
+        """Customers as of the last commit."""
         return sum(self.state.customers.values())
 
-    def rewind(self) -> None:
-        """Forget what was written since the last commit."""
-        self._pending.clear()
-        for part, size in zip(self.parts, self.state.sizes, strict=True):
-            part.cut(size)
+    def rollback(self) -> None:
+        """Discard what was written since the last commit."""
+        self._uncommitted.clear()
+        for file, size in zip(self.files, self.state.sizes, strict=True):
+            file.truncate(size)
 
     def write(self, customers: Sequence[Customer], workspace: str) -> bool:
-        """Add customers, and return whether a commit is due."""
-        pieces = [part.encoder.encode(customers, workspace) for part in self.parts]  # all or, if one raises, none
-        for part, piece in zip(self.parts, pieces, strict=True):
-            part.write(piece)
-        self._pending[workspace] = self._pending.get(workspace, 0) + len(customers)
-        return self._pending[workspace] >= COMMIT
+        """Append customers and return whether a commit is due."""
+        chunks = [file.encoder.encode(customers, workspace) for file in self.files]  # before any write: may raise
+        for file, chunk in zip(self.files, chunks, strict=True):
+            file.write(chunk)
+        self._uncommitted[workspace] = self._uncommitted.get(workspace, 0) + len(customers)
+        return self._uncommitted[workspace] >= COMMIT_INTERVAL
 
     def commit(self, workspace: str = "", checkpoint: Checkpoint | None = None, *, done: bool = False) -> None:
-        """Let all that was written count.
+        """Make everything written so far survive a crash.
 
         Args:
-            workspace: Where from.
-            checkpoint: Where to go on there.
-            done: Whether there is nothing to go on with there.
+            workspace: The workspace that was written.
+            checkpoint: Where to resume in it; None if that is unknown.
+            done: Whether the workspace is exported completely.
         """
-        self.state.sizes = [part.sync() for part in self.parts]
-        for name, count in self._pending.items():
+        self.state.sizes = [file.sync() for file in self.files]
+        for name, count in self._uncommitted.items():
             self.state.customers[name] = self.state.customers.get(name, 0) + count
-        self._pending.clear()
+        self._uncommitted.clear()
         if checkpoint:
             self.state.checkpoints[workspace] = checkpoint
         if done:
             self.state.done.append(workspace)
             self.state.checkpoints.pop(workspace, None)
-        self.state.save(self.path)
+        self.state.save(self.state_path)
 
     def complete(self) -> None:
-        """Give the files their names; once this has begun, a resume ends it."""
+        """Rename the files into place; if that is interrupted, a resume finishes it."""
         self.state.complete = True
-        self.state.save(self.path)
-        for part, size in zip(self.parts, self.state.sizes, strict=True):
-            part.complete(size)
-        self.path.unlink(missing_ok=True)
+        self.state.save(self.state_path)
+        for file, size in zip(self.files, self.state.sizes, strict=True):
+            file.complete(size)
+        self.state_path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the files, and leave them to a resume if they have no names yet."""
-        for part in self.parts:
-            part.close()
+        """Close the files; those that are not complete can be resumed."""
+        for file in self.files:
+            file.close()
 
-    def _begin(self) -> None:
-        self.path.unlink(missing_ok=True)  # first: it does not speak of what comes now
-        sync(self.path.parent)
-        for part in self.parts:
-            part.cut(0)
-            part.write(part.encoder.start())
-            sync(part.path.parent)
+    def _start(self) -> None:
+        self.state_path.unlink(missing_ok=True)  # before the truncation: it describes the old data
+        fsync_path(self.state_path.parent)
+        for file in self.files:
+            file.truncate(0)
+            file.write(file.encoder.header())
+            fsync_path(file.target.parent)
         self.commit()
 
 
 def _lock(file: BinaryIO, path: Path) -> bool:
-    """Keep other exports from writing a file, until it is closed or the process ends; False if another has it."""
+    """Lock a file until it is closed or the process ends; return False if another process has it."""
     if sys.platform == "win32":
         return True
-    import fcntl  # noqa: PLC0415 (there is none on Windows)
+    import fcntl  # noqa: PLC0415 (not on Windows)
 
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())  # it may have got its name meanwhile
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())  # it may have been renamed before it was locked
     except (BlockingIOError, FileNotFoundError):
         return False

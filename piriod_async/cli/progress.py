@@ -1,94 +1,88 @@
-"""What is going on, on standard error, while it does: only on a terminal."""
+"""Progress on standard error while an export runs, if that is a terminal."""
 
 import asyncio
 import logging
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from attrs import define, field
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 from rich.text import Text
 
 from piriod_async import CustomerListing
-from piriod_async.cli.messages import in_a_line
+from piriod_async.cli.messages import sanitize_line
 
-TICK = 0.1  # seconds between two looks
-
-
-@define
-class _Watched:
-    listing: CustomerListing
-    label: str
-    before: int
-    limit: int | None
-    since: float = field(factory=time.monotonic)
+REFRESH_SECONDS = 0.1
 
 
-class Progress:
-    """Two lines that tell how far a listing is, gone when it ends; and what else is said meanwhile, above them."""
+class ProgressDisplay(Progress):
+    """A bar and a line of figures, read from a listing at every refresh and cleared at the end."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
-        self._live: Live | None = None
-        self._watched: _Watched | None = None
+        self._listing: CustomerListing | None = None
+        self._written = 0
+        self._limit: int | None = None
+        self._suspended = False
+        console = Console(stderr=True, highlight=False)
+        label = Column(no_wrap=True, overflow="ellipsis", max_width=28)
+        super().__init__(
+            TextColumn("{task.description}", markup=False, table_column=label),
+            BarColumn(bar_width=None, table_column=Column(ratio=1)),
+            TextColumn("{task.fields[count]}", markup=False),
+            console=console,
+            auto_refresh=False,  # its thread could write between the rows that `suspended` makes room for
+            transient=True,
+            redirect_stdout=False,
+            expand=True,
+            disable=not sys.stderr.isatty() or console.is_dumb_terminal,
+        )
 
     @asynccontextmanager
-    async def shown(self) -> AsyncGenerator[None, None]:
-        """Show the lines, if there is a terminal to show them on."""
-        if not sys.stderr.isatty() or self._console.is_dumb_terminal:
-            yield
-            return
-        self._begin()
-        ticking = asyncio.create_task(self._tick())
-        try:
-            yield
-        finally:
-            ticking.cancel()
-            self._end()
+    async def refreshing(self) -> AsyncGenerator[None, None]:
+        """Show the progress inside the block, and keep it up to date."""
+        with self:
+            refreshing = asyncio.create_task(self._keep_refreshing())
+            try:
+                yield
+            finally:
+                refreshing.cancel()
 
-    def watch(self, listing: CustomerListing, label: str, *, before: int = 0, limit: int | None = None) -> None:
-        """Turn to a listing.
+    def show(self, listing: CustomerListing, label: str, *, written: int = 0, limit: int | None = None) -> None:
+        """Show the progress of this listing from now on.
 
         Args:
-            listing: It.
-            label: Its name; may be empty.
-            before: Customers that were had before it began.
-            limit: Customers after which it will be left.
+            listing: The listing.
+            label: Text before the bar; may be empty.
+            written: Customers that a previous run wrote.
+            limit: Customers after which the export stops.
         """
-        self._watched = _Watched(listing, label, before, limit)
-        self.refresh()
-
-    def refresh(self) -> None:
-        """Show how things stand."""
-        if self._live and self._watched:
-            self._live.update(_lines(self._watched), refresh=True)
+        for task in self.task_ids:
+            self.remove_task(task)
+        self._listing, self._written, self._limit = listing, written, limit
+        self.add_task(label, total=None, count="")
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Clear the lines, while something else is written to the terminal."""
-        if not self._live:
-            yield
-            return
-        self._end()
+    def suspended(self) -> Iterator[None]:
+        """Clear the progress inside the block, which writes to the same terminal."""
+        self._suspended = True
+        self.refresh()
         try:
             yield
         finally:
-            self._begin()
+            self._suspended = False
+            self.refresh()
 
-    def say(self, line: str) -> None:
-        """Write a line above."""
-        self._console.print(Text(in_a_line(line)), soft_wrap=True)
+    def print_line(self, line: str) -> None:
+        """Print a line above the progress."""
+        self.console.print(Text(sanitize_line(line)), soft_wrap=True)
 
     @contextmanager
-    def logged(self, logger: logging.Logger) -> Iterator[None]:
-        """Write a logger's records above."""
-        handler = _Handler(self)
-        level = logger.level
+    def capturing_logs(self, logger: logging.Logger) -> Iterator[None]:
+        """Print all records of a logger above the progress."""
+        handler, level = _LineHandler(self), logger.level
         logger.addHandler(handler)
         logger.setLevel(logging.DEBUG)
         try:
@@ -97,55 +91,47 @@ class Progress:
             logger.removeHandler(handler)
             logger.setLevel(level)
 
-    def _begin(self) -> None:
-        # a new one each time: one that is started again goes up over the lines that were written meanwhile
-        self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stdout=False)
-        self._live.start()
+    def get_renderables(self) -> Iterable[RenderableType]:
+        """Return what rich shows at a refresh."""
+        if self._suspended or not self._listing:
+            return [Text()]
+        progress = self._listing.progress
+        count, total = self._written + progress.delivered, progress.total
+        if total is not None:
+            total += self._written
+        if self._limit is not None:
+            total = self._limit if total is None else min(total, self._limit)
+            count = min(count, self._limit)
+        [task] = self.tasks
+        of = "" if total is None else f" of {max(total, count):,}"
+        self.update(task.id, total=total or None, completed=count, count=f"{count:,}{of} customers")
+        figures = [
+            f"{progress.delivered / max(task.elapsed or 0, REFRESH_SECONDS):,.0f}/s",
+            _plural(progress.requests, "request", "requests"),
+            _plural(progress.retries, "retry", "retries"),
+        ]
+        line = Text(" · ".join(figures), style="dim", no_wrap=True, overflow="ellipsis")
+        if progress.paused_until:
+            seconds = max(progress.paused_until - time.monotonic(), 0)
+            line.append(f" · waiting {seconds:.0f} s: rate limited", style="not dim yellow")
+        return [self.make_tasks_table(self.tasks), line]
 
-    def _end(self) -> None:
-        if self._live:
-            self._live.stop()
-            self._live = None
-
-    async def _tick(self) -> None:
+    async def _keep_refreshing(self) -> None:
         while True:
             self.refresh()
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(REFRESH_SECONDS)
 
 
-class _Handler(logging.Handler):
-    def __init__(self, progress: Progress) -> None:
+class _LineHandler(logging.Handler):
+    """Prints a record on one line; `rich.logging.RichHandler` folds it, and lets control characters pass."""
+
+    def __init__(self, display: ProgressDisplay) -> None:
         super().__init__()
-        self._progress = progress
+        self._display = display
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._progress.say(record.getMessage())
+        self._display.print_line(record.getMessage())
 
 
-def _lines(watched: _Watched) -> Group:
-    progress, now = watched.listing.progress, time.monotonic()
-    had = watched.before + progress.delivered
-    total = None if progress.total is None else watched.before + progress.total
-    if watched.limit is not None:
-        total = watched.limit if total is None else min(total, watched.limit)
-        had = min(had, watched.limit)
-    first = Table.grid(padding=(0, 1), expand=True)
-    first.add_column(no_wrap=True, overflow="ellipsis", max_width=28)
-    first.add_column(ratio=1)
-    first.add_column(no_wrap=True)
-    of = "" if total is None else f" of {max(total, had):,}"
-    bar = ProgressBar(total=total or None, completed=had, pulse=total is None, animation_time=now)
-    first.add_row(*([Text(watched.label)] if watched.label else [""]), bar, Text(f"{had:,}{of} customers"))
-    facts = [
-        f"{progress.delivered / max(now - watched.since, TICK):,.0f}/s",
-        _many(progress.requests, "request", "requests"),
-        _many(progress.retries, "retry", "retries"),
-    ]
-    second = Text(" · ".join(facts), style="dim", no_wrap=True, overflow="ellipsis")
-    if progress.paused_until:
-        second.append(f" · waiting {max(progress.paused_until - now, 0):.0f} s: rate limited", style="not dim yellow")
-    return Group(first, second)
-
-
-def _many(count: int, one: str, more: str) -> str:
+def _plural(count: int, one: str, more: str) -> str:
     return f"{count:,} {one if count == 1 else more}"

@@ -1,4 +1,4 @@
-"""Customers in files and tables: JSON lines, CSV, Parquet, Arrow.
+"""Export customers to JSON lines, CSV, Parquet or Arrow.
 
 ```python
 from piriod_async import PiriodSession, export
@@ -9,15 +9,18 @@ async with PiriodSession.from_env() as piriod:
     table = await export.to_arrow(piriod.customers())
 ```
 
-All stream: memory does not grow with the list (but for the table of `to_arrow`). A file given by its path appears under
-its name once it is whole. `JsonLinesEncoder`, `CsvEncoder`, `ContactsCsvEncoder` and `arrow.ArrowStreamEncoder` give the bytes piece by piece, to
-write them elsewhere. Nothing here is loaded by `import piriod_async`.
+The writers stream: memory use does not grow with the list (except for the table that `to_arrow` returns). A file given
+by its path is renamed into place when it is complete. To send the bytes elsewhere, such as an HTTP response, use an
+encoder: `JsonLinesEncoder`, `CsvEncoder`, `ContactsCsvEncoder` or `arrow_format.ArrowStreamEncoder`.
+
+`import piriod_async` does not load this package.
 """
 
-from piriod_async.export.csv_format import COLUMNS, CONTACT_COLUMNS, ContactsCsvEncoder, CsvEncoder, cells
+from piriod_async.export.atomic_file import Target
+from piriod_async.export.csv_format import COLUMNS, CONTACT_COLUMNS, ContactsCsvEncoder, CsvEncoder, csv_row
 from piriod_async.export.fields import FIELDS, ExportError
 from piriod_async.export.jsonl_format import JsonLinesEncoder
-from piriod_async.export.writers import Encoder, Target, to_arrow, write_csv, write_jsonl, write_parquet
+from piriod_async.export.writers import Encoder, to_arrow, write_csv, write_jsonl, write_parquet
 
 __all__ = [
     "COLUMNS",
@@ -29,7 +32,7 @@ __all__ = [
     "ExportError",
     "JsonLinesEncoder",
     "Target",
-    "cells",
+    "csv_row",
     "to_arrow",
     "write_csv",
     "write_jsonl",

@@ -1,11 +1,11 @@
-"""Arrow and Parquet: a customer a row, typed and nested as the record is.
+"""Arrow and Parquet: one customer per row, typed and nested like the record.
 
-- Money and percentages are `decimal128(38, 10)`: 28 digits before the point, 10 behind. An amount that has more is an
-  `ExportError` that names the customer; nothing is rounded.
+- Amounts and percentages are `decimal128(38, 10)`: up to 28 digits before the point and 10 after it. A larger amount
+  raises an `ExportError` that names the customer; nothing is rounded.
 - `created` and `updated` are `timestamp[us, UTC]`.
-- `country`, `state` and `aggregations` are structs, `contacts` a list of structs, `sources` a list of text.
-- `state.id` is text, also where the API has a number.
-- `metadata` and `tax_settings` are JSON text: their values may be anything, and need not be alike.
+- `country`, `state` and `aggregations` are structs, `contacts` is a list of structs, `sources` a list of strings.
+- `state.id` is a string, also where the API sends a number.
+- `metadata` and `tax_settings` are JSON strings, because their values have no common type.
 """
 
 import os
@@ -31,65 +31,67 @@ except ModuleNotFoundError as error:
     ) from error
 
 _AMOUNT = pa.decimal128(38, 10)
-_INSTANT = pa.timestamp("us", tz="UTC")
-_TEXT, _FLAG = pa.string(), pa.bool_()
+_TIMESTAMP = pa.timestamp("us", tz="UTC")
+_STRING, _BOOL = pa.string(), pa.bool_()
 _COUNTRY = {
-    **dict.fromkeys(("id", "name", "name_en", "code", "phone_code"), _TEXT),
-    "has_regulation": _FLAG,
-    "currencies": pa.list_(_TEXT),
+    **dict.fromkeys(("id", "name", "name_en", "code", "phone_code"), _STRING),
+    "has_regulation": _BOOL,
+    "currencies": pa.list_(_STRING),
     "tax_percent": _AMOUNT,
 }
 _CONTACT = {
-    **dict.fromkeys(("id", "customer", "orgunit", "name", "email", "phone"), _TEXT),
-    **dict.fromkeys(("invoicing", "collections"), _FLAG),
-    **dict.fromkeys(("created", "updated"), _INSTANT),
+    **dict.fromkeys(("id", "customer", "orgunit", "name", "email", "phone"), _STRING),
+    **dict.fromkeys(("invoicing", "collections"), _BOOL),
+    **dict.fromkeys(("created", "updated"), _TIMESTAMP),
 }
-_TYPES = dict.fromkeys(FIELDS, _TEXT) | {
+_TYPES = dict.fromkeys(FIELDS, _STRING) | {
     "country": pa.struct(_COUNTRY),
-    "state": pa.struct(dict.fromkeys(("id", "name", "code", "country"), _TEXT)),
-    **dict.fromkeys(("send_invoices", "send_collections", "send_vouchers", "test_mode"), _FLAG),
+    "state": pa.struct(dict.fromkeys(("id", "name", "code", "country"), _STRING)),
+    **dict.fromkeys(("send_invoices", "send_collections", "send_vouchers", "test_mode"), _BOOL),
     "contacts": pa.list_(pa.struct(_CONTACT)),
-    "sources": pa.list_(_TEXT),
+    "sources": pa.list_(_STRING),
     "aggregations": pa.struct(dict.fromkeys(("sales", "sales_current_period", "balance"), _AMOUNT)),
-    **dict.fromkeys(("created", "updated"), _INSTANT),
+    **dict.fromkeys(("created", "updated"), _TIMESTAMP),
 }
 
 
 @frozen
 class ArrowStreamEncoder:
-    """Customers as an Arrow IPC stream, a record batch for each piece; it needs no end, and may be cut between pieces.
+    """Encode customers as an Arrow IPC stream, one record batch per call.
+
+    The stream needs no footer: it is valid after any complete batch.
 
     Args:
-        fields: Some of `FIELDS`, in the order wanted; all if None.
-        workspaces: Begin with a column `workspace`.
+        fields: Some of `FIELDS`, in the desired order; all if None.
+        workspace_column: Put a `workspace` column first.
     """
 
     fields: Sequence[str] = field(default=None, converter=select_fields)
-    workspaces: bool = False
+    workspace_column: bool = False
 
     @property
     def schema(self) -> "pa.Schema":
         """The columns and their types."""
-        workspace = {"workspace": _TEXT} if self.workspaces else {}
+        workspace = {"workspace": _STRING} if self.workspace_column else {}
         return pa.schema(workspace | {name: _TYPES[name] for name in self.fields})
 
-    def start(self) -> bytes:
-        """Return the schema's message."""
+    def header(self) -> bytes:
+        """Return the schema message."""
         return bytes(self.schema.serialize())
 
     def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
-        """Return the message of one record batch, of customers that are all of one workspace.
+        """Return one record batch message; all customers must belong to the given workspace.
 
         Raises:
-            ExportError: A column cannot hold a customer's value whole.
+            ExportError: A value does not fit its column.
         """
         return bytes(self.batch(customers, workspace).serialize())
 
     def batch(self, customers: Iterable[Customer], workspace: str | None = None) -> "pa.RecordBatch":
-        """Return customers, all of one workspace, as a record batch.
+        """Return a record batch; all customers must belong to the given workspace.
 
         Raises:
-            ExportError: A column cannot hold a customer's value whole.
+            ExportError: A value does not fit its column.
         """
         schema = self.schema
         rows = [_row(customer) | {"workspace": workspace} for customer in customers]
@@ -97,7 +99,7 @@ class ArrowStreamEncoder:
             return pa.RecordBatch.from_pylist(rows, schema=schema)
         except (ValueError, OverflowError):
             for row in rows:
-                _check(row, schema)
+                _check_fits(row, schema)
             raise
 
     def table(self, batches: "Sequence[pa.RecordBatch]") -> "pa.Table":
@@ -114,7 +116,7 @@ def _row(customer: Customer) -> dict[str, Any]:
     return row
 
 
-def _check(row: dict[str, Any], schema: "pa.Schema") -> None:
+def _check_fits(row: dict[str, Any], schema: "pa.Schema") -> None:
     for column in schema:
         try:
             pa.array([row[column.name]], column.type)
@@ -125,51 +127,53 @@ def _check(row: dict[str, Any], schema: "pa.Schema") -> None:
 
 
 class RowGroupWriter:
-    """A Parquet file being written: `with RowGroupWriter(file, schema) as parquet: parquet.add(batch)`.
+    """Write a Parquet file in row groups of one size: `with RowGroupWriter(file, schema) as parquet: ...`.
 
     Args:
-        file: Where to.
-        schema: Its columns.
-        rows: Rows of a row group, which is what is kept in memory.
+        file: A path or an open file.
+        schema: The columns and their types.
+        row_group_size: Rows per row group. At most this many rows and one batch are in memory.
     """
 
-    def __init__(self, file: "str | os.PathLike[str] | BinaryIO", schema: "pa.Schema", rows: int = 5_000) -> None:
+    def __init__(
+        self, file: "str | os.PathLike[str] | BinaryIO", schema: "pa.Schema", row_group_size: int = 5_000
+    ) -> None:
         self._writer = pq.ParquetWriter(file, schema)
         self._schema = schema
-        self._rows = rows
-        self._held: list[Any] = []
-        self._count = 0
-        self._lock = Lock()  # a cancelled `add` goes on in its thread, while another closes the file
+        self._row_group_size = row_group_size
+        self._buffered: list[Any] = []
+        self._buffered_rows = 0
+        self._lock = Lock()  # a cancelled write_batch keeps running in its thread while __exit__ runs in another
 
-    def add(self, batch: "pa.RecordBatch") -> None:
-        """Add rows; they are written when there are enough for a row group."""
+    def write_batch(self, batch: "pa.RecordBatch") -> None:
+        """Buffer a batch, and write the row groups that are full."""
         with self._lock:
-            self._held.append(batch)
-            self._count += batch.num_rows
-            while self._count >= self._rows:
-                table = pa.Table.from_batches(self._held, self._schema)
-                self._writer.write_table(table.slice(0, self._rows))
-                self._held = table.slice(self._rows).to_batches()
-                self._count -= self._rows
+            self._buffered.append(batch)
+            self._buffered_rows += batch.num_rows
+            while self._buffered_rows >= self._row_group_size:
+                table = pa.Table.from_batches(self._buffered, self._schema)
+                self._writer.write_table(table.slice(0, self._row_group_size))
+                self._buffered = table.slice(self._row_group_size).to_batches()
+                self._buffered_rows -= self._row_group_size
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, error_class: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with self._lock:
-            if kind is None and self._count:
-                self._writer.write_table(pa.Table.from_batches(self._held, self._schema))
+            if error_class is None and self._buffered_rows:
+                self._writer.write_table(pa.Table.from_batches(self._buffered, self._schema))
             self._writer.close()
 
 
 def stream_to_parquet(stream: "str | os.PathLike[str]", file: "str | os.PathLike[str] | BinaryIO") -> None:
-    """Make a Parquet file of a file that has an `ArrowStreamEncoder`, a row group at a time.
+    """Convert a file written with `ArrowStreamEncoder` to Parquet, one row group at a time.
 
     Args:
-        stream: The stream's path.
-        file: Where to.
+        stream: Path of the Arrow IPC stream.
+        file: Path or open file to write.
     """
     with (
         pa.OSFile(os.fspath(stream)) as source,
@@ -177,4 +181,4 @@ def stream_to_parquet(stream: "str | os.PathLike[str]", file: "str | os.PathLike
         RowGroupWriter(file, batches.schema) as parquet,
     ):
         for batch in batches:
-            parquet.add(batch)
+            parquet.write_batch(batch)

@@ -1,13 +1,13 @@
-"""CSV: a customer a row, and a contact a row in a file of their own.
+"""CSV: one customer per row, and one contact per row in a file of its own.
 
-The columns and their order are fixed: `COLUMNS`, `CONTACT_COLUMNS`. UTF-8, rows end with CR LF, quoted where RFC 4180
-asks for it, a header first. Empty is null; `true` and `false`; money with all its digits, never with an exponent;
-instants in UTC to the microsecond (`2026-01-31T03:00:00.000000Z`); `tax_settings`, `metadata` and `sources` as JSON.
-Of the country and the state there are id and name; Parquet has all of them.
+The columns and their order are fixed: `COLUMNS`, `CONTACT_COLUMNS`. UTF-8 with a header; rows end with CR LF; cells are
+quoted where RFC 4180 requires it. Null is an empty cell. Booleans are `true` and `false`. Amounts have all their digits
+and no exponent. Times are UTC with microseconds (`2026-01-31T03:00:00.000000Z`). `tax_settings`, `metadata` and
+`sources` are JSON. The country and the state have an id and a name column; Parquet has all their fields.
 
-A spreadsheet takes a text that begins with `=`, `+`, `-`, `@`, tab or carriage return for a formula, and a customer's
-name may be somebody's `=HYPERLINK(…)`. Such a text gets an apostrophe before it, phone numbers (`'+56 9 …`) among
-them. `raw_cells` leaves every text as it is, for a reader that is no spreadsheet.
+Formulas are escaped by default (OWASP: CSV injection). A spreadsheet runs text that begins with `=`, `+`, `-`, `@`, tab
+or carriage return as a formula, and anyone can name a customer `=HYPERLINK(…)`, so such text gets a leading apostrophe.
+This affects phone numbers too (`'+56 9 …`). Pass `escape_formulas=False` if the reader is not a spreadsheet.
 """
 
 import csv
@@ -21,13 +21,13 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from piriod_async.export.fields import chosen, json_encoder
+from piriod_async.export.fields import json_encoder, select
 from piriod_async.models import Contact, Customer
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 
 
-def _own(*names: str) -> dict[str, Callable[[Any], object]]:
+def _attributes(*names: str) -> dict[str, Callable[[Any], object]]:
     return {name: attrgetter(name) for name in names}
 
 
@@ -37,41 +37,41 @@ def _as_json(name: str) -> Callable[[Customer], object]:
 
 COLUMNS: Final[Mapping[str, Callable[[Customer], object]]] = MappingProxyType(
     {
-        **_own("id", "name", "address"),
+        **_attributes("id", "name", "address"),
         "country_id": lambda customer: customer.country and customer.country.id,
         "country_name": lambda customer: customer.country and customer.country.name,
         "state_id": lambda customer: customer.state and customer.state.id,
         "state_name": lambda customer: customer.state and customer.state.name,
-        **_own("currency", "email", "phone", "website", "zip_code", "manager", "reference", "tax_id"),
+        **_attributes("currency", "email", "phone", "website", "zip_code", "manager", "reference", "tax_id"),
         "tax_settings": _as_json("tax_settings"),
         "metadata": _as_json("metadata"),
-        **_own("send_invoices", "send_collections", "send_vouchers", "status"),
+        **_attributes("send_invoices", "send_collections", "send_vouchers", "status"),
         "sources": _as_json("sources"),
         "sales": lambda customer: customer.aggregations.sales,
         "sales_current_period": lambda customer: customer.aggregations.sales_current_period,
         "balance": lambda customer: customer.aggregations.balance,
-        **_own("test_mode", "created", "updated"),
+        **_attributes("test_mode", "created", "updated"),
     }
 )
-"""The columns of a customer, in their order, and what each holds."""
+"""The columns of a customer, in order, and how to get the value of each."""
 
-_CONTACT = _own("id", "orgunit", "name", "email", "phone", "invoicing", "collections", "created", "updated")
+_CONTACT = _attributes("id", "orgunit", "name", "email", "phone", "invoicing", "collections", "created", "updated")
 CONTACT_COLUMNS: Final = ("customer_id", *_CONTACT)
-"""The columns of a contact, in their order; `customer_id` is the `id` of its customer's row."""
+"""The columns of a contact, in order; `customer_id` is the `id` in the customer's row."""
 
 
-def cells(customer: Customer, fields: Iterable[str] = tuple(COLUMNS), *, raw: bool = True) -> list[str]:
+def csv_row(customer: Customer, fields: Iterable[str] = tuple(COLUMNS), *, escape_formulas: bool = True) -> list[str]:
     """Return the cells of a customer's row.
 
     Args:
-        customer: Whose.
-        fields: Some of `COLUMNS`, in the order wanted.
-        raw: Leave a text as it is, even if a spreadsheet would take it for a formula.
+        customer: The customer.
+        fields: Some of `COLUMNS`, in the desired order.
+        escape_formulas: Put an apostrophe before text that a spreadsheet would run as a formula.
     """
-    return [_cell(COLUMNS[name](customer), raw=raw) for name in fields]
+    return [_cell(COLUMNS[name](customer), escape_formulas) for name in fields]
 
 
-def _cell(value: object, *, raw: bool) -> str:
+def _cell(value: object, escape_formulas: bool) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -81,7 +81,8 @@ def _cell(value: object, *, raw: bool) -> str:
     if isinstance(value, datetime):
         return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
     text = str(value)
-    return f"'{text}" if isinstance(value, str) and not raw and text.startswith(_FORMULA) else text
+    is_formula = isinstance(value, str) and text.startswith(_FORMULA_PREFIXES)
+    return f"'{text}" if escape_formulas and is_formula else text
 
 
 def _rows(rows: Iterable[Sequence[str]]) -> bytes:
@@ -90,59 +91,60 @@ def _rows(rows: Iterable[Sequence[str]]) -> bytes:
     return text.getvalue().encode()
 
 
-def _chosen(fields: Iterable[str] | None) -> Sequence[str]:
-    return chosen(fields, COLUMNS)
+def _select_columns(fields: Iterable[str] | None) -> Sequence[str]:
+    return select(fields, COLUMNS)
 
 
 @frozen
 class CsvEncoder:
-    """Customers as CSV.
+    """Encode customers as CSV.
 
     Args:
-        fields: Some of `COLUMNS`, in the order wanted; all if None.
-        raw_cells: Leave texts that a spreadsheet would take for formulas as they are.
-        workspaces: Begin with a column `workspace`.
+        fields: Some of `COLUMNS`, in the desired order; all if None.
+        escape_formulas: Put an apostrophe before text that a spreadsheet would run as a formula.
+        workspace_column: Put a `workspace` column first.
     """
 
-    fields: Sequence[str] = field(default=None, converter=_chosen)
-    raw_cells: bool = False
-    workspaces: bool = False
+    fields: Sequence[str] = field(default=None, converter=_select_columns)
+    escape_formulas: bool = True
+    workspace_column: bool = False
 
-    def start(self) -> bytes:
-        """Return the header."""
-        return _rows([["workspace"] * self.workspaces + list(self.fields)])
+    def header(self) -> bytes:
+        """Return the header row."""
+        return _rows([["workspace"] * self.workspace_column + list(self.fields)])
 
     def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
-        """Return customers' rows, all of one workspace."""
-        first = [_cell(workspace, raw=self.raw_cells)] * self.workspaces
-        return _rows(first + cells(customer, self.fields, raw=self.raw_cells) for customer in customers)
+        """Return one row per customer; all customers must belong to the given workspace."""
+        first = [_cell(workspace, self.escape_formulas)] * self.workspace_column
+        rows = (csv_row(customer, self.fields, escape_formulas=self.escape_formulas) for customer in customers)
+        return _rows(first + row for row in rows)
 
 
 @frozen
 class ContactsCsvEncoder:
-    """The contacts of customers as CSV.
+    """Encode the contacts of customers as CSV.
 
     Args:
-        raw_cells: Leave texts that a spreadsheet would take for formulas as they are.
-        workspaces: Begin with a column `workspace`.
+        escape_formulas: Put an apostrophe before text that a spreadsheet would run as a formula.
+        workspace_column: Put a `workspace` column first.
     """
 
-    raw_cells: bool = False
-    workspaces: bool = False
+    escape_formulas: bool = True
+    workspace_column: bool = False
 
-    def start(self) -> bytes:
-        """Return the header."""
-        return _rows([["workspace"] * self.workspaces + list(CONTACT_COLUMNS)])
+    def header(self) -> bytes:
+        """Return the header row."""
+        return _rows([["workspace"] * self.workspace_column + list(CONTACT_COLUMNS)])
 
     def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
-        """Return the rows of customers' contacts, all of one workspace."""
-        first = [workspace] * self.workspaces
+        """Return one row per contact; all customers must belong to the given workspace."""
+        first = [workspace] * self.workspace_column
         return _rows(
-            [_cell(value, raw=self.raw_cells) for value in (*first, customer.id, *_contact(contact))]
+            [_cell(value, self.escape_formulas) for value in (*first, customer.id, *_contact_values(contact))]
             for customer in customers
             for contact in customer.contacts
         )
 
 
-def _contact(contact: Contact) -> Iterable[object]:
+def _contact_values(contact: Contact) -> Iterable[object]:
     return (get(contact) for get in _CONTACT.values())

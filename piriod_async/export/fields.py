@@ -1,4 +1,4 @@
-"""Which fields of a customer are written, and what is said where that cannot be."""
+"""Field selection and JSON encoding shared by the formats."""
 
 from collections.abc import Collection, Iterable, Sequence
 
@@ -9,30 +9,34 @@ from piriod_async.errors import PiriodError
 from piriod_async.models import Customer
 
 FIELDS = tuple(attribute.name for attribute in attrs.fields(Customer))
-"""The fields of a record, as JSON lines, Parquet and Arrow have them: nested, in this order."""
+"""The fields of a customer, in the order in which JSON lines, Parquet and Arrow have them."""
 
 
 json_encoder = msgspec.json.Encoder(decimal_format="number")  # 1.10 stays 1.10
 
 
 class ExportError(PiriodError, ValueError):
-    """Customers cannot be written so: a field that there is not, or a value that its column would not hold whole."""
+    """The export is not possible: an unknown field, a value that does not fit its column, or an unusable path."""
 
 
-def chosen(fields: Iterable[str] | None, known: Collection[str]) -> Sequence[str]:
-    """Return the fields asked for, all if None.
+def select(fields: Iterable[str] | None, available: Collection[str]) -> Sequence[str]:
+    """Return the requested fields, or all available ones if None.
 
     Raises:
-        ExportError: One is not known, or comes twice, or there is none.
+        ExportError: A field is unknown or repeated, or `fields` is empty.
     """
-    names = tuple(known if fields is None else fields)
-    unknown = [name for name in names if name not in known]
+    names = tuple(available if fields is None else fields)
+    unknown = [name for name in names if name not in available]
     if unknown or not names or len(set(names)) < len(names):
         wrong = unknown[0] if unknown else ",".join(names)
-        raise ExportError(f"fields={wrong!r}: expected some of {', '.join(known)}; each once")
+        raise ExportError(f"fields={wrong!r}: expected some of {', '.join(available)}; each once")
     return names
 
 
 def select_fields(fields: Iterable[str] | None) -> Sequence[str]:
-    """Return those of `FIELDS` that are asked for, likewise."""
-    return chosen(fields, FIELDS)
+    """Return the requested `FIELDS`, or all of them if None.
+
+    Raises:
+        ExportError: A field is unknown or repeated, or `fields` is empty.
+    """
+    return select(fields, FIELDS)

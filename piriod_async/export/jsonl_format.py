@@ -1,4 +1,4 @@
-"""JSON lines: a customer a line, as the API gives it, money to the last digit."""
+"""JSON lines: one customer per line, shaped as in the API, with exact amounts."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,24 +10,24 @@ from piriod_async.models import Customer
 
 @frozen
 class JsonLinesEncoder:
-    """Customers as JSON lines, UTF-8.
+    """Encode customers as JSON lines in UTF-8.
 
     Args:
-        fields: Some of `FIELDS`, in the order wanted; all if None.
-        workspaces: Begin each with a field `workspace`.
+        fields: Some of `FIELDS`, in the desired order; all if None.
+        workspace_column: Put a `workspace` field first.
     """
 
     fields: Sequence[str] = field(default=None, converter=select_fields)
-    workspaces: bool = False
+    workspace_column: bool = False
 
-    def start(self) -> bytes:
-        """Return what a file begins with: nothing."""
+    def header(self) -> bytes:
+        """Return no bytes: JSON lines have no header."""
         return b""
 
     def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
-        """Return the lines of customers that are all of one workspace."""
+        """Return one line per customer; all customers must belong to the given workspace."""
         lines: Iterable[bytes] = map(self._line, customers)
-        if self.workspaces:
+        if self.workspace_column:
             first = b'{"workspace":' + json_encoder.encode(workspace) + b","
             lines = (first + line[1:] for line in lines)
         return b"".join(line + b"\n" for line in lines)

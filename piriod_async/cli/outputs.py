@@ -1,0 +1,56 @@
+"""Encoders and files for the requested format."""
+
+import os
+
+import click
+
+from piriod_async.cli.options import Options
+from piriod_async.cli.partial_files import PartialFile
+from piriod_async.cli.table import DEFAULT_FIELDS, TableEncoder
+from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, JsonLinesEncoder
+from piriod_async.export.atomic_file import resolve_target
+
+
+def make_encoder(options: Options) -> Encoder:
+    """Return the encoder for the requested format.
+
+    Raises:
+        ExportError: A field is unknown.
+        ModuleNotFoundError: pyarrow is not installed.
+    """
+    fields, workspace_column = options.fields, options.multi_workspace
+    match options.output_format:
+        case "table":
+            return TableEncoder(CsvEncoder(fields or DEFAULT_FIELDS).fields, workspace_column)
+        case "csv":
+            return CsvEncoder(fields, not options.no_escape_formulas, workspace_column)
+        case "jsonl":
+            return JsonLinesEncoder(fields, workspace_column)
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own takes 30 MB more
+    from piriod_async.export.arrow_format import ArrowStreamEncoder  # noqa: PLC0415 (needs an extra)
+
+    return ArrowStreamEncoder(fields, workspace_column)
+
+
+def make_files(options: Options, encoder: Encoder) -> list[PartialFile]:
+    """Return the files to write; none if customers go to standard output.
+
+    Raises:
+        ExportError: A path is not a regular file.
+        click.UsageError: Both files are the same.
+    """
+    if not options.output:
+        return []
+    output = resolve_target(options.output)
+    if options.output_format == "parquet":
+        from piriod_async.export.arrow_format import stream_to_parquet  # noqa: PLC0415 (needs an extra)
+
+        return [PartialFile(output, encoder, stream_to_parquet)]
+    files = [PartialFile(output, encoder)]
+    if options.contacts_output:
+        contacts_output = resolve_target(options.contacts_output)
+        if contacts_output.absolute() == output.absolute():
+            raise click.UsageError("--contacts-output and --output are the same file: expected two")
+        contacts = ContactsCsvEncoder(not options.no_escape_formulas, options.multi_workspace)
+        files.append(PartialFile(contacts_output, contacts))
+    return files

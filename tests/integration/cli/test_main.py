@@ -1,0 +1,34 @@
+"""The entry point without the packages of an extra."""
+
+import subprocess
+import sys
+
+import pytest
+
+from piriod_async.cli.main import main
+
+
+@pytest.mark.parametrize("missing", ["click", "rich"])
+def test_missing_extra(missing):
+    """Without the extra `cli`, the message says what to install."""
+    code = f"import sys; sys.modules[{missing!r}] = None; from piriod_async.cli.main import main; sys.exit(main([]))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "piriod-async: the command line needs click and rich: pip install 'piriod-async[cli]'\n"
+
+
+def test_other_missing_module(monkeypatch):
+    """Any other missing module is not hidden."""
+    monkeypatch.setitem(sys.modules, "piriod_async.cli.commands", None)
+    with pytest.raises(ModuleNotFoundError):
+        main([])
+
+
+def test_missing_pyarrow(run_cli, monkeypatch, tmp_path):
+    """Without pyarrow, Parquet says what to install and CSV works."""
+    for name in [name for name in sys.modules if name.startswith("piriod_async.export.arrow_format")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    done = run_cli("customers", "--mock", "3", "-o", tmp_path / "a.parquet")
+    assert (done.returncode, "pip install 'piriod-async[arrow]'" in done.stderr) == (2, True)
+    assert run_cli("customers", "--mock", "3", "-o", tmp_path / "a.csv").returncode == 0

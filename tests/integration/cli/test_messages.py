@@ -1,0 +1,59 @@
+"""Errors: two lines that say what went wrong and what to do, and an exit code."""
+
+import subprocess
+from pathlib import Path
+
+from piriod_async.testing.mock_server import MockServer
+from tests.support.command import CLEAN_ENV, COMMAND, env_of
+
+
+async def test_advice(run_cli_in_thread):
+    """An error of the API has a line of advice."""
+    async with MockServer(3) as server:
+        denied = await run_cli_in_thread("customers", "--workspace", "acc_other", **env_of(server))
+        wrong_token = await run_cli_in_thread("customers", **env_of(server, PIRIOD_TOKEN="another"))
+    assert (denied.returncode, wrong_token.returncode) == (1, 1)
+    assert "403" in denied.stderr
+    assert denied.stderr.splitlines()[1] == "check the workspace id, and that the token has access to it"
+    assert wrong_token.stderr.splitlines()[1] == "check the token: creating a new one revokes the previous one"
+
+
+async def test_control_characters(run_cli_in_thread):
+    """Text from the server is printed on one line, without control characters."""
+    async with MockServer(300) as server:
+        server.fail(status=418, body=b'{"detail": "\\u001b[31mteapot\\nof\\u202eclay"}')
+        done = await run_cli_in_thread("customers", **env_of(server))
+    assert done.returncode == 1
+    message, advice = done.stderr.splitlines()
+    assert "\ufffd[31mteapot of\ufffdclay" in message
+    assert advice == "use -v to show every attempt"
+
+
+async def test_incomplete_list(run_cli_in_thread):
+    """A list that changed too much is exit code 3."""
+    async with MockServer(300, tie_order="shuffled") as server:
+        created = server.customers()[0]["created"]
+        for _ in range(150):
+            server.add(created=created)
+        done = await run_cli_in_thread("customers", **env_of(server))
+    assert done.returncode == 3
+    assert done.stderr.endswith("\ntry again when the list changes less\n")
+
+
+def test_closed_pipe():
+    """A reader that closes the pipe early is no error."""
+    command = [*COMMAND, "customers", "--mock", "5000"]
+    with subprocess.Popen(command, stdout=-1, stderr=-1, env=CLEAN_ENV) as process:
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 0
+
+
+def test_full_disk():
+    """A full disk is exit code 1."""
+    command = [*COMMAND, "customers", "--mock", "50"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=-1, env=CLEAN_ENV, check=False)
+    assert done.returncode == 1
+    assert b"No space left on device" in done.stderr

@@ -1,0 +1,70 @@
+"""Files given by path: renamed into place when complete, or left alone."""
+
+import asyncio
+import os
+import stat
+
+import pytest
+
+from piriod_async import export
+from tests.support.customers import FULL, MINIMAL, failing_stream, stream
+
+pytestmark = pytest.mark.usefixtures("no_leaks")
+
+
+async def test_failure_keeps_old_file(write, tmp_path):
+    """A failed export leaves the existing file, and no temporary one."""
+    path = tmp_path / "customers"
+    assert await write(stream(FULL), str(path)) == 1
+    before = path.read_bytes()
+    with pytest.raises(ConnectionError):
+        await write(failing_stream(*[MINIMAL] * 250), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["customers"]
+    assert path.read_bytes() == before
+
+
+async def test_concurrent_writers(write, tmp_path):
+    """Two exports to one path do not mix: the last to end wins."""
+    path = tmp_path / "customers"
+    await write(stream(FULL), tmp_path / "one")
+    assert await asyncio.gather(write(stream(*[MINIMAL] * 250), path), write(stream(FULL), path)) == [250, 1]
+    await write(stream(*[MINIMAL] * 250), tmp_path / "other")
+    assert path.read_bytes() in [(tmp_path / name).read_bytes() for name in ("one", "other")]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["customers", "one", "other"]
+
+
+async def test_link_and_mode_stay(write, tmp_path):
+    """The file behind a symbolic link is replaced, and keeps its permissions."""
+    (tmp_path / "real").touch(mode=0o600)
+    (tmp_path / "link").symlink_to("real")
+    assert await write(stream(FULL), tmp_path / "link") == 1
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").stat().st_size
+    assert stat.filemode((tmp_path / "real").stat().st_mode) == "-rw-------"
+
+
+async def test_not_a_regular_file(write, tmp_path):
+    """A directory or a pipe is refused, and stays."""
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path, tmp_path / "pipe"):
+        with pytest.raises(
+            export.ExportError, match=f"^{path}: exists and is not a regular file; refusing to overwrite"
+        ):
+            await write(stream(FULL), path)
+    assert [file.name for file in tmp_path.iterdir()] == ["pipe"]
+
+
+async def test_open_file(write, tmp_path):
+    """A file given open has the same content, and stays open."""
+    with (tmp_path / "a").open("wb") as file:
+        await write(stream(FULL, MINIMAL), file)
+        assert not file.closed
+    await write(stream(FULL, MINIMAL), tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+async def test_contacts_need_their_own_file(tmp_path):
+    """Customers and contacts cannot go to the same file."""
+    with pytest.raises(export.ExportError, match="expected a different file"):
+        await export.write_csv(stream(MINIMAL), tmp_path / "a.csv", contacts=str(tmp_path / "a.csv"))
+    assert list(tmp_path.iterdir()) == []

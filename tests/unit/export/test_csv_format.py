@@ -1,0 +1,99 @@
+"""CSV cells: every column, and the escaping of formulas."""
+
+import csv
+import io
+import json
+from decimal import Decimal
+
+import pytest
+from attrs import evolve
+
+from piriod_async import Aggregations, Contact, Country, State
+from piriod_async.export import COLUMNS, CONTACT_COLUMNS, ContactsCsvEncoder, CsvEncoder, csv_row
+from tests.support.customers import FULL, MINIMAL
+
+
+def encode(encoder, *customers):
+    text = (encoder.header() + encoder.encode(customers)).decode()
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_every_column():
+    """Each column of a full record has its text; a minimal record leaves the others empty."""
+    [full, minimal] = encode(CsvEncoder(escape_formulas=False), FULL, MINIMAL)
+    assert list(full) == list(COLUMNS)
+    assert full == {
+        "id": "cus_full",
+        "name": FULL.name,
+        "address": "",
+        "country_id": "CL",
+        "country_name": "Chile",
+        "state_id": "7",
+        "state_name": "Ñuble",
+        **dict.fromkeys(("currency", "email", "phone", "website", "zip_code", "manager", "reference", "tax_id"), ""),
+        "tax_settings": json.dumps(FULL.tax_settings, ensure_ascii=False, separators=(",", ":")),
+        "metadata": json.dumps(FULL.metadata, ensure_ascii=False, separators=(",", ":")),
+        "send_invoices": "true",
+        "send_collections": "true",
+        "send_vouchers": "true",
+        "status": "suspendido",
+        "sources": '["src_1","src,2"]',
+        "sales": "1234567890123456789012345678.0123456789",
+        "sales_current_period": "-0.10",
+        "balance": "1000",
+        "test_mode": "true",
+        "created": "2024-03-01T02:59:59.123456Z",
+        "updated": "2024-03-01T00:00:00.000000Z",
+    }
+    not_empty = {name: cell for name, cell in minimal.items() if cell}
+    flags = dict.fromkeys(("send_invoices", "send_collections", "send_vouchers"), "true")
+    empty = {"tax_settings": "{}", "metadata": "{}", "sources": "[]"}
+    assert not_empty == {"id": "cus_minimal", "status": "active", **flags, **empty}
+
+
+FORMULAS = ["=1+1", '=HYPERLINK("http://evil.example","x")', "+56 9 1234", "-1", "@SUM(A1)", "\t=1", "\r=1", "+", "="]
+HARMLESS = ["", "'=1", " =1", "a=b", "1-2", "ñ", "💳", "\n=1"]
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_formulas_are_escaped(text):
+    """Text that a spreadsheet would run gets an apostrophe, in every text column and by default."""
+    customer = evolve(MINIMAL, name=text, country=Country(id=text), contacts=(Contact(name=text),))
+    [row] = encode(CsvEncoder(), customer)
+    [contact] = encode(ContactsCsvEncoder(), customer)
+    assert row["name"] == row["country_id"] == contact["name"] == f"'{text}"
+    assert csv_row(customer, ["name"]) == [f"'{text}"]
+
+
+def test_formulas_unescaped():
+    """`escape_formulas=False` leaves text as it is."""
+    customer = evolve(MINIMAL, name="=1+1", contacts=(Contact(name="=1+1"),))
+    [row] = encode(CsvEncoder(escape_formulas=False), customer)
+    [contact] = encode(ContactsCsvEncoder(escape_formulas=False), customer)
+    assert row["name"] == contact["name"] == "=1+1"
+    assert csv_row(customer, ["name"], escape_formulas=False) == ["=1+1"]
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_harmless_text(text):
+    """Text that no spreadsheet runs is not changed."""
+    [row] = encode(CsvEncoder(), evolve(MINIMAL, name=text))
+    assert row["name"] == text
+
+
+def test_negative_numbers():
+    """Negative numbers are not escaped, and have no exponent."""
+    amounts = Aggregations(sales=Decimal("-5.00"), balance=Decimal("-1E-7"))
+    [row] = encode(CsvEncoder(), evolve(MINIMAL, aggregations=amounts, state=State(id=-3)))
+    assert (row["sales"], row["balance"], row["state_id"]) == ("-5.00", "-0.0000001", "-3")
+
+
+def test_workspace_column():
+    """The workspace comes first, for customers and for contacts."""
+    encoders = (CsvEncoder(["id"], workspace_column=True), ContactsCsvEncoder(workspace_column=True))
+    customers, contacts = [
+        (encoder.header() + encoder.encode([FULL], "acc_1")).decode().splitlines()[:2] for encoder in encoders
+    ]
+    assert customers == ["workspace,id", "acc_1,cus_full"]
+    assert contacts[0] == f"workspace,{','.join(CONTACT_COLUMNS)}"
+    assert contacts[1].startswith("acc_1,cus_full,con_1,")
