@@ -11,7 +11,7 @@ import msgspec
 from attrs import asdict, frozen
 
 from piriod_async.cli.messages import option_name
-from piriod_async.query import MIN_PAGE_SIZE_BY_CREATED
+from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
 
 _FORMAT_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _CONFLICTS_WITH_COUNT = ("output", "limit", "format", "fields", "contacts_output", "no_escape_formulas", "resume")
