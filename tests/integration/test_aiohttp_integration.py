@@ -12,7 +12,7 @@ from aiohttp import web
 
 from piriod_async import PIRIOD, APIConnectionError, ConfigurationError, PiriodSession, piriod_context
 from piriod_async.testing.mock_server import MockServer
-from tests.integration.test_listing import under_way
+from tests.support.tasks import pending_tasks
 from tests.test_readme import EXAMPLES
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -167,7 +167,7 @@ async def test_a_reader_that_hangs_up_ends_the_crawl(monkeypatch):
         async with SlowReader(url):
             await stillness(piriod)
         async with asyncio.timeout(30):
-            while under_way():  # noqa: ASYNC110
+            while pending_tasks():  # noqa: ASYNC110
                 await asyncio.sleep(0)
         assert piriod.stats.in_flight == 0
         assert len(sandbox.requests) < 38

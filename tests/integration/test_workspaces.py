@@ -25,7 +25,7 @@ from tests.support.moving_list import settle
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
 SIZES = {"acc_0": 0, "acc_1": 1, "acc_100": 100, "acc_250": 250, "acc_1000": 1_000}
-SWIFT = RetryPolicy(initial=0)
+SWIFT = RetryPolicy(wait_initial=0)
 
 
 def ids(sandbox, workspace, country=None):
@@ -328,7 +328,7 @@ async def test_a_limit_of_the_server_is_everybodys(clock):
     async with MockServer(SIZES) as sandbox, sandbox.session(retry=clock.policy()) as piriod:
         sandbox.fail(status=429, retry_after=7, workspace="acc_1")
         assert len((await piriod.across(SIZES).collect())["acc_1000"]) == 1_000
-        assert 7 <= max(clock.naps) <= 7.5
+        assert 7 <= max(clock.sleeps) <= 7.5
         sandbox.fail(status=429, retry_after=700, workspace="acc_1")
         with pytest.raises(RateLimitError):
             await piriod.across(SIZES).collect()

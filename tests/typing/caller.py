@@ -53,7 +53,7 @@ async def sleepless(seconds: float) -> None:
 
 
 async def sessions(client: ClientSession) -> None:
-    retry = RetryPolicy(attempts=3, initial=0.1, maximum=5, max_retry_after=60, max_elapsed=None, sleep=sleepless)
+    retry = RetryPolicy(attempts=3, wait_initial=0.1, wait_max=5, max_retry_after=60, max_elapsed=None, sleep=sleepless)
     assert_type(retry.attempts, int)
     assert_type(retry.max_elapsed, float | None)
     piriod = PiriodSession(
@@ -157,7 +157,7 @@ async def workspaces(piriod: PiriodSession) -> None:
 def observed(token: str) -> PiriodSession:
     def note(attempt: Attempt) -> None:
         assert_type(attempt.status, int | None)
-        assert_type(attempt.wait, float | None)
+        assert_type(attempt.next_wait, float | None)
         assert_type(attempt.error, PiriodError | None)
 
     return PiriodSession(token, on_attempt=note)

@@ -105,10 +105,10 @@ async def test_it_waits_again_afterwards(clock) -> None:
             sandbox.fail(status=429, retry_after=100, times=2)
             sandbox.fail(status=500, times=2)
             await piriod.customers().count()
-            assert (clock.naps, piriod.stats.pace) == ([0, 0, 0, 0], None)
+            assert (clock.sleeps, piriod.stats.pace) == ([0, 0, 0, 0], None)
         sandbox.fail(status=429, retry_after=100)
         await piriod.customers().count()
-        assert 100 <= sum(clock.naps) <= 101
+        assert 100 <= sum(clock.sleeps) <= 101
         assert piriod.stats.pace is not None
 
 
