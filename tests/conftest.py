@@ -1,16 +1,14 @@
-"""What the tests of several rooms share."""
+"""Fixtures and settings for all tests."""
 
 import asyncio
 import gc
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from typing import Any
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from blockbuster import blockbuster_ctx
 from hypothesis import settings
 
-from piriod_async import RetryPolicy
+from tests.support.clock import Clock
 
 settings.register_profile("ci", deadline=None, max_examples=200, print_blob=True)
 settings.register_profile("slow", settings.get_profile("ci"), max_examples=2_500)  # --hypothesis-profile=slow
@@ -21,39 +19,17 @@ pytest_plugins = ["pytester", "tests.contract.reference.fixtures", "tests.suppor
 
 @pytest.fixture(scope="session", autouse=True)
 def no_blocking_call() -> Iterator[None]:
-    """Whatever of ours blocks the event loop fails its test."""
-    excluded = ["piriod_async.cli"]  # its loop is nobody else's
+    """Fail a test in which the package blocks the event loop."""
+    excluded = ["piriod_async.cli"]  # nothing else runs on its loop
     with blockbuster_ctx("piriod_async", excluded_modules=excluded) as blockbuster:
         blockbuster.functions["threading.Lock.acquire"].deactivate()  # coverage takes one for every line
         blockbuster.functions["threading.Lock.acquire_lock"].deactivate()
         yield
 
 
-class Clock:
-    """Time that passes only while somebody waits, and the waits."""
-
-    def __init__(self) -> None:
-        self.now = 1_000.0
-        self.naps: list[float] = []
-        self.on_nap: Callable[[], Awaitable[None]] | None = None
-
-    def monotonic(self) -> float:
-        return self.now
-
-    def time(self) -> float:
-        return time.time()
-
-    async def sleep(self, seconds: float) -> None:
-        self.naps.append(seconds)
-        self.now += seconds
-        await (self.on_nap() if self.on_nap else asyncio.sleep(0))
-
-    def policy(self, **options: Any) -> RetryPolicy:
-        return RetryPolicy(**{"sleep": self.sleep, **options})
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock that retries and the limiter read."""
     clock = Clock()
     for module in ("retry", "limiter"):
         monkeypatch.setattr(f"piriod_async.transport.{module}.time", clock)
@@ -62,7 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 async def no_leaks(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
-    """Nothing is left behind: no task, and nothing that asyncio or aiohttp complain of when it is collected."""
+    """Fail a test that leaves a task behind, or objects of which asyncio or aiohttp complain when they are collected."""
     gc.freeze()
     yield
     gc.collect()

@@ -1,6 +1,5 @@
-"""What an observer sees of every attempt, and what OpenTelemetry makes of it."""
+"""`on_attempt`: what it sees of a session, and how OpenTelemetry can use it."""
 
-import asyncio
 import time
 
 import pytest
@@ -11,7 +10,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from piriod_async import (
     APIConnectionError,
-    APITimeoutError,
     ConfigurationError,
     DecodeError,
     PiriodSession,
@@ -19,32 +17,31 @@ from piriod_async import (
     ServerError,
 )
 from piriod_async.testing.mock_server import MockServer
-from piriod_async.transport.attempts import Request
-from piriod_async.transport.limiter import Gate
-from piriod_async.transport.retry import Retrier
-from piriod_async.transport.retry_budget import Budget
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
 
-async def test_every_attempt_is_seen(clock):
-    seen = []
-    async with MockServer(250) as server, server.session(retry=clock.policy(), on_attempt=seen.append) as piriod:
+async def test_every_attempt(clock):
+    """Each attempt is reported once, and as many as the server received."""
+    attempts = []
+    async with MockServer(250) as server, server.session(retry=clock.policy(), on_attempt=attempts.append) as piriod:
         server.fail(status=500, page=2, times=2)
         await piriod.customers(ordering=None).collect()
-        assert len(seen) == len(server.requests) == piriod.stats.requests == 5
-    assert {(attempt.method, attempt.workspace) for attempt in seen} == {("GET", "acc_mock")}
-    assert [(attempt.page, attempt.retry, attempt.status) for attempt in sorted(seen, key=lambda each: each.page)] == [
+        assert len(attempts) == len(server.requests) == piriod.stats.requests == 5
+    assert {(attempt.method, attempt.workspace) for attempt in attempts} == {("GET", "acc_mock")}
+    attempts.sort(key=lambda attempt: attempt.page)
+    assert [(attempt.page, attempt.retry, attempt.status) for attempt in attempts] == [
         (1, 0, 200),
         (2, 0, 500),
         (2, 1, 500),
         (2, 2, 200),
         (3, 0, 200),
     ]
-    for attempt in seen:
-        assert (attempt.error is None) == (attempt.wait is None) == (attempt.status == 200)
-        assert attempt.seconds >= 0
-        assert 0 <= (attempt.wait or 0) <= 1
+    for attempt in attempts:
+        assert (attempt.error is None) == (attempt.next_wait is None) == (attempt.status == 200)
+        assert attempt.duration >= 0
+        assert abs(attempt.started_at - time.time()) < 60
+        assert 0 <= (attempt.next_wait or 0) <= 1
 
 
 @pytest.mark.parametrize(
@@ -55,73 +52,61 @@ async def test_every_attempt_is_seen(clock):
         ({"garbage": "html"}, 200, DecodeError),
     ],
 )
-async def test_the_last_attempt_is_seen_to_be_the_last(clock, fault, status, kind):
-    seen = []
+async def test_last_attempt(clock, fault, status, kind):
+    """The last attempt has no `next_wait`, and its error is the one that is raised."""
+    attempts = []
     async with MockServer(3) as server:
         server.fail(**fault, times=None)
-        async with server.session(retry=clock.policy(attempts=3), on_attempt=seen.append) as piriod:
+        async with server.session(retry=clock.policy(attempts=3), on_attempt=attempts.append) as piriod:
             with pytest.raises(kind) as caught:
                 await piriod.customers().count()
-    assert [(attempt.retry, attempt.status) for attempt in seen] == [(0, status), (1, status), (2, status)]
-    assert [attempt.wait is None for attempt in seen] == [False, False, True]
-    assert seen[-1].error is caught.value
+    assert [(attempt.retry, attempt.status) for attempt in attempts] == [(0, status), (1, status), (2, status)]
+    assert [attempt.next_wait is None for attempt in attempts] == [False, False, True]
+    assert attempts[-1].error is caught.value
 
 
-async def test_a_pause_of_the_session_is_a_wait(clock):
-    seen = []
-    async with MockServer(3) as server, server.session(retry=clock.policy(), on_attempt=seen.append) as piriod:
+async def test_pause(clock):
+    """A pause of the session is part of `next_wait`."""
+    attempts = []
+    async with MockServer(3) as server, server.session(retry=clock.policy(), on_attempt=attempts.append) as piriod:
         server.fail(status=429, retry_after=30)
         await piriod.customers().count()
-    assert [attempt.status for attempt in seen] == [429, 200]
-    assert 30 <= seen[0].wait <= 30.5
+    assert [attempt.status for attempt in attempts] == [429, 200]
+    assert 30 <= attempts[0].next_wait <= 30.5
 
 
-async def test_max_elapsed_ends_an_attempt_that_is_seen():
-    seen = []
+async def test_max_elapsed():
+    """An attempt that `max_elapsed` cuts off is reported."""
+    attempts = []
     async with MockServer(3, latency=30) as server:
         retry = RetryPolicy(max_elapsed=0.05)
-        async with server.session(retry=retry, on_attempt=seen.append) as piriod:
+        async with server.session(retry=retry, on_attempt=attempts.append) as piriod:
             with pytest.raises(APIConnectionError, match="max_elapsed"):
                 await piriod.customers().count()
-    assert [(attempt.status, attempt.wait) for attempt in seen] == [(None, None)]
+    assert [(attempt.status, attempt.next_wait) for attempt in attempts] == [(None, None)]
 
 
-async def test_what_was_not_sent_is_not_seen():
-    """Its time was up while it waited at the gate to be sent again."""
-    seen, gate = [], Gate(1, asyncio.sleep)
+async def test_hook_error():
+    """An exception of the hook ends the request, and is not taken for a timeout of ours."""
 
-    async def send(_):
-        raise APIConnectionError("reset by peer", retryable=True)
+    def on_attempt(_):
+        raise TimeoutError("the hook's own")
 
-    async def sleep(_):
-        await gate.enter("another")
-
-    retrier = Retrier(RetryPolicy(max_elapsed=0.2, initial=0, sleep=sleep), gate, Budget(), seen.append)
-    with pytest.raises(APITimeoutError, match="max_elapsed") as caught:
-        await retrier.fetch(send, None, request=Request(page=1, workspace="acc"), whose=None)
-    assert caught.value.attempts == 1
-    assert isinstance(caught.value.__cause__, APIConnectionError)
-    assert [(attempt.retry, attempt.error.retryable) for attempt in seen] == [(0, True)]
-
-
-async def test_what_an_observer_raises_ends_the_request():
-    def fail(_):
-        raise TimeoutError("of the observer's own")
-
-    async with MockServer(3) as server, server.session(on_attempt=fail) as piriod:
-        with pytest.raises(TimeoutError, match="of the observer's own"):
+    async with MockServer(3) as server, server.session(on_attempt=on_attempt) as piriod:
+        with pytest.raises(TimeoutError, match="the hook's own"):
             await piriod.customers().count()
         assert piriod.stats.in_flight == 0
 
 
-async def test_an_observer_that_blocks_is_caught():
-    """The whole suite runs with blockbuster, and here it bites."""
+async def test_blocking_hook():
+    """A hook that blocks the event loop is detected: this is the test of blockbuster, which runs in all others."""
     async with MockServer(3) as server, server.session(on_attempt=lambda _: time.sleep(0.001)) as piriod:
         with pytest.raises(BlockingError, match="sleep"):
             await piriod.customers().count()
 
 
-def test_an_observer_is_a_function():
+def test_invalid_hook():
+    """A hook must be a plain function."""
     with pytest.raises(ConfigurationError, match="on_attempt='log': expected a function, not async, or None"):
         PiriodSession("token", on_attempt="log")
 
@@ -132,15 +117,15 @@ def test_an_observer_is_a_function():
         PiriodSession("token", on_attempt=log)
 
 
-async def test_a_span_for_every_request(clock):
-    """The README's example, and what comes of it."""
+async def test_opentelemetry(clock):
+    """The README's example makes one span per attempt, inside the caller's."""
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer = provider.get_tracer("billing-sync")
 
     def trace(attempt):
-        started = int(attempt.started * 1e9)
+        started = int(attempt.started_at * 1e9)
         span = tracer.start_span(
             f"{attempt.method} /customers/",
             start_time=started,
@@ -153,7 +138,7 @@ async def test_a_span_for_every_request(clock):
         )
         if attempt.error:
             span.record_exception(attempt.error)
-        span.end(started + int(attempt.seconds * 1e9))
+        span.end(started + int(attempt.duration * 1e9))
 
     async with MockServer(250) as server, server.session(retry=clock.policy(), on_attempt=trace) as piriod:
         server.fail(status=500)

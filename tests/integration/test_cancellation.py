@@ -1,4 +1,4 @@
-"""The consumer is cancelled at every await of a crawl, one after the other: each time, nothing is left behind."""
+"""Cancellation at every `await` of a listing leaves nothing behind."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -17,39 +17,39 @@ PACKAGE = str(Path(piriod_async.__file__).parent)
 SIZES = {"acc_1": 75, "acc_2": 8, "acc_3": 30}
 
 
-class Steps:
-    """Counts how often tasks of the crawl are suspended, and cancels the consumer at one of those times."""
+class CancelAt:
+    """A task factory that counts how often the tasks of a listing suspend, and cancels the consumer at one of those."""
 
-    def __init__(self, at):
-        self.at, self.taken, self.tasks, self.consumer = at, 0, [], None
+    def __init__(self, step):
+        self.step, self.taken, self.tasks, self.consumer = step, 0, [], None
 
-    def task(self, loop, coro, **options):
+    def __call__(self, loop, coro, **options):
         file = coro.cr_code.co_filename
         if not file.startswith((PACKAGE, __file__)) or "mock_server" in file:
             return asyncio.Task(coro, loop=loop, **options)
-        self.tasks.append(asyncio.Task(Counted(coro, self), loop=loop, **options))
+        self.tasks.append(asyncio.Task(CountedCoroutine(coro, self), loop=loop, **options))
         return self.tasks[-1]
 
-    def step(self):
+    def count(self):
         self.taken += 1
-        if self.taken == self.at:
+        if self.taken == self.step:
             self.consumer.cancel()
 
 
-class Counted(Coroutine):
-    """A coroutine whose suspensions count."""
+class CountedCoroutine(Coroutine):
+    """A coroutine that reports when it suspends."""
 
-    def __init__(self, coro, steps):
-        self.coro, self.steps = coro, steps
+    def __init__(self, coro, cancel_at):
+        self.coro, self.cancel_at = coro, cancel_at
 
     def send(self, value):
         awaited = self.coro.send(value)
-        self.steps.step()
+        self.cancel_at.count()
         return awaited
 
     def throw(self, *error):
         awaited = self.coro.throw(*error)
-        self.steps.step()
+        self.cancel_at.count()
         return awaited
 
     def close(self):
@@ -76,44 +76,45 @@ async def read_workspaces(piriod):
             await asyncio.sleep(0)
 
 
-async def leave_early(piriod):
+async def break_early(piriod):
     async with piriod.across(SIZES, page_size=10) as listing:
         async for _, customer in listing:
             if customer.id.endswith("0"):
                 break
 
 
-CRAWLS = {
+CONSUMERS = {
     "by created": read_customers,
     "with an await in the loop": read_pages,
-    "by number": lambda piriod: read_customers(piriod, ordering=None),
+    "by page number": lambda piriod: read_customers(piriod, ordering=None),
     "across": read_workspaces,
-    "left early": leave_early,
+    "break": break_early,
 }
 
 
-@pytest.mark.parametrize("crawl", CRAWLS.values(), ids=CRAWLS)
-async def test_cancelled_at_every_await(crawl):
+@pytest.mark.parametrize("consume", CONSUMERS.values(), ids=CONSUMERS)
+async def test_every_await(consume):
+    """Each time, all tasks end, and slots, connections and pending requests are released."""
     loop = asyncio.get_running_loop()
-    retry = RetryPolicy(initial=0, attempts=20)
+    retry = RetryPolicy(wait_initial=0, attempts=20)
     async with MockServer(SIZES) as server, server.session(concurrency=3, retry=retry) as piriod:
         await piriod.customers().count()
-        binding, at, cancelled = piriod._transport._binding, 0, True
+        state, step, cancelled = piriod._transport._loop_state, 0, True
         while cancelled:
-            at += 1
-            steps = Steps(at)
+            step += 1
+            cancel_at = CancelAt(step)
             server.fail(status=500)
             server.fail(status=503, page=2)
-            loop.set_task_factory(steps.task)
-            steps.consumer = asyncio.create_task(crawl(piriod))
+            loop.set_task_factory(cancel_at)
+            cancel_at.consumer = asyncio.create_task(consume(piriod))
             with suppress(asyncio.CancelledError):
-                await steps.consumer
+                await cancel_at.consumer
             loop.set_task_factory(None)
-            cancelled = steps.consumer.cancelled()
-            assert all(task.done() for task in steps.tasks), at
-            assert (binding.retrier.gate.in_flight, binding.retrier.gate._free) == (0, 3), at
-            assert not binding.client.connector._acquired, at
-            assert not piriod._transport._under_way, at
+            cancelled = cancel_at.consumer.cancelled()
+            assert all(task.done() for task in cancel_at.tasks), step
+            assert (state.retrier.limiter.in_flight, state.retrier.limiter.slots.available) == (0, 3), step
+            assert not state.sender.client_session.connector._acquired, step
+            assert not state.pending, step
             server.clear_faults()
-        assert at > 20
+        assert step > 20
         assert len(await piriod.customers().collect()) == SIZES["acc_1"]

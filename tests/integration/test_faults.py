@@ -1,19 +1,18 @@
-"""Whatever goes wrong, wherever it does: every customer once, or the right error and nothing left behind."""
+"""Faults of the server and the network: every customer once, or the right error and nothing left behind."""
 
 import asyncio
 import gzip
+import itertools
 import socket
 import tracemalloc
 from collections import Counter
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import aiohttp
 import msgspec
 import pytest
 
-import piriod_async
 from piriod_async import (
     APIConnectionError,
     APIStatusError,
@@ -31,12 +30,13 @@ from piriod_async import (
     UnexpectedStatusError,
 )
 from piriod_async.testing.mock_server import MockServer
+from tests.support.tasks import assert_idle, until
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
 CUSTOMERS, PAGE_SIZE = 60, 10
-REQUESTS = {None: 6, "created": 9}  # in peace; by `created`: the first, anchors 3, 5 and 7, four gaps, and the end
-STALL = 0.75  # seconds until a stall is one: a sound answer takes far less, on a busy machine too
+REQUESTS = {None: 6, "created": 9}  # without faults; by created: page 1, anchors 3, 5 and 7, four gaps, and the end
+STALL = 0.75  # the timeout for a server that stalls, in seconds: far longer than a response takes on a busy machine
 
 # name: the mock server's fault, the error, its cause
 FAULTS = {
@@ -59,48 +59,59 @@ FAULTS = {
     "503, seconds": ({"status": 503, "retry_after": 30}, ServerError, None),
     "504": ({"status": 504}, ServerError, None),
 }
-PASSING = [fault for fault in FAULTS if fault != "refused"]
-PLACES = [(None, 1), (None, 3), (None, 6), ("created", 1), ("created", 5), ("created", "gap")]
-everywhere = pytest.mark.parametrize(("ordering", "place"), PLACES, ids=str)
+SERVER_FAULTS = [fault for fault in FAULTS if fault != "refused"]
+PAGES = {None: [1, 3, 6], "created": [1, 5, "gap"]}  # where a fault occurs: first, in the middle, late
+every_page = pytest.mark.parametrize(
+    ("ordering", "page"), [(ordering, page) for ordering in PAGES for page in PAGES[ordering]], ids=str
+)
 
 
-class Server(MockServer):
-    """A mock server that can fail at one range too, and that comes and goes."""
+def pairwise():
+    """Return (fault, ordering, page, does it pass), so that every pair of these values occurs."""
+    cases = []
+    for number, fault in enumerate(SERVER_FAULTS):
+        for shift, (ordering, passes) in enumerate(itertools.product(PAGES, (True, False))):
+            cases.append((fault, ordering, PAGES[ordering][(number + shift) % 3], passes))
+    return cases
 
-    place = gap = None
-    gone = False
+
+class FaultyServer(MockServer):
+    """A mock server that can also fail for one gap only, and that can stop and start again."""
+
+    fault_page = gap_query = None
+    stopped = False
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
         self._moving = asyncio.Lock()
 
-    def fail_at(self, place, fault, times):
+    def fail_at(self, page, fault, times):
         kwargs = dict(FAULTS[fault][0])
         if isinstance(kwargs.get("retry_after"), timedelta):
             kwargs["retry_after"] += datetime.now(UTC)
-        self.place = place
-        self.fail(**kwargs, times=times and times * knocks(fault), page=1 if place == "gap" else place)
+        self.fault_page = page
+        self.fail(**kwargs, times=times and times * requests_per_attempt(fault), page=1 if page == "gap" else page)
 
     def _take_fault(self, request):
-        if self.place == "gap":
+        if self.fault_page == "gap":
             if "created__gte" not in request.params:
                 return None
-            self.gap = self.gap or request.query
-            if request.query != self.gap:
+            self.gap_query = self.gap_query or request.query
+            if request.query != self.gap_query:
                 return None
         return super()._take_fault(request)
 
-    async def go_and_return(self):
+    async def stop_then_start(self):
         async with self._moving:
             if not self._runner:
                 await self.start()
-            elif not self.gone:
-                self.gone = True
+            elif not self.stopped:
+                self.stopped = True
                 await self.stop()
 
 
-def knocks(fault):
-    """Return how often the mock server sees an attempt: aiohttp repeats a GET of which no header came back."""
+def requests_per_attempt(fault):
+    """Return how many requests of one attempt the server sees: aiohttp repeats a GET that was reset early."""
     return 2 if fault == "reset before the headers" else 1
 
 
@@ -110,31 +121,20 @@ def free_port():
 
 
 @asynccontextmanager
-async def serving(clock, *, fault="", attempts=5, **options):
-    """Serve customers to a session that is left open until all it used has come to rest."""
-    async with Server(CUSTOMERS, port=free_port()) as server:
+async def serve(clock, *, fault="", attempts=5, **options):
+    """Yield a server and a session, which must be idle at the end."""
+    async with FaultyServer(CUSTOMERS, port=free_port()) as server:
         timeout = STALL if fault == "stalled" else 30
         async with server.session(retry=clock.policy(attempts=attempts), timeout=timeout, **options) as piriod:
             yield server, piriod
             assert_idle(piriod)
         if server._runner:
             async with asyncio.timeout(5):
-                while server._runner.server.connections:  # noqa: ASYNC110 (only turns of the loop are wanted)
-                    await asyncio.sleep(0)
+                await until(lambda: not server._runner.server.connections)
 
 
-PACKAGE = Path(piriod_async.__file__).parent
-
-
-def assert_idle(piriod):
-    files = [Path(task.get_coro().cr_code.co_filename) for task in asyncio.all_tasks()]
-    assert not [file for file in files if file.is_relative_to(PACKAGE) and "testing" not in file.parts]
-    assert piriod.stats.in_flight == 0
-    assert not piriod._transport._binding.client.connector._acquired
-
-
-async def crawl(listing):
-    """Return the ids that came, and the error that ended it."""
+async def read(listing):
+    """Return the ids delivered, and the error that ended the listing."""
     ids = []
     try:
         async for customer in listing:
@@ -144,80 +144,9 @@ async def crawl(listing):
     return ids, None
 
 
-def expected(server, ordering):
+def expected_ids(server, ordering):
     ids = [customer["id"] for customer in server.customers()]
     return ids if ordering else ids[::-1]
-
-
-@everywhere
-@pytest.mark.parametrize("fault", PASSING)
-async def test_a_fault_that_passes(clock, fault, ordering, place):
-    async with serving(clock, fault=fault) as (server, piriod):
-        server.fail_at(place, fault, times=1)
-        listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
-        assert await crawl(listing) == (expected(server, ordering), None)
-        assert not server._faults
-        assert len(server.requests) == REQUESTS[ordering] + knocks(fault)
-        assert (listing.progress.requests, listing.progress.retries) == (REQUESTS[ordering] + 1, 1)
-        assert (piriod.stats.requests, piriod.stats.retries) == (REQUESTS[ordering] + 1, 1)
-
-
-@everywhere
-@pytest.mark.parametrize("fault", PASSING)
-async def test_a_fault_that_stays(clock, fault, ordering, place):
-    async with serving(clock, fault=fault, attempts=2) as (server, piriod):
-        server.fail_at(place, fault, times=None)
-        listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
-        ids, error = await crawl(listing)
-        assert_error(error, fault, attempts=2)
-        assert ids == expected(server, ordering)[: len(ids)]
-        assert len(ids) < CUSTOMERS
-        assert bool(ids) == (place != 1)
-        asked = Counter(request.query for request in server.requests)
-        hit = server.gap or next(query for query in asked if ("page", str(place)) in query)
-        assert asked.pop(hit) == 2 * knocks(fault)
-        assert set(asked.values()) <= {1}
-        server.clear_faults()
-        assert len(await listing.collect()) == CUSTOMERS
-
-
-@pytest.mark.parametrize("ordering", REQUESTS)
-async def test_refused_at_first(clock, ordering):
-    """Nobody listens, then somebody does."""
-    async with serving(clock) as (server, piriod):
-        await server.stop()
-        clock.on_nap = server.go_and_return
-        listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
-        assert await crawl(listing) == (expected(server, ordering), None)
-        assert len(server.requests) == REQUESTS[ordering]
-        assert listing.progress.retries == len(clock.naps) == 1
-
-
-@everywhere
-async def test_refused_in_the_middle(clock, ordering, place):
-    """A 503, and while that is waited for the server goes; when it is found gone it comes back."""
-    async with serving(clock, attempts=20, concurrency=1) as (server, piriod):
-        server.fail_at(place, "503", times=1)
-        clock.on_nap = server.go_and_return
-        listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
-        assert await crawl(listing) == (expected(server, ordering), None)
-        assert listing.progress.retries == len(clock.naps) >= 2
-        assert listing.progress.requests == REQUESTS[ordering] + listing.progress.retries
-
-
-@everywhere
-async def test_refused_for_good(clock, ordering, place):
-    async with serving(clock, attempts=3) as (server, piriod):
-        if place == 1:
-            await server.stop()
-        else:
-            server.fail_at(place, "503", times=1)
-            clock.on_nap = server.stop
-        listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
-        ids, error = await crawl(listing)
-        assert_error(error, "refused", attempts=3)
-        assert ids == expected(server, ordering)[: len(ids)]
-        assert len(ids) < CUSTOMERS
 
 
 def assert_error(error, fault, attempts):
@@ -233,7 +162,88 @@ def assert_error(error, fault, attempts):
         assert error.retry_after == (pytest.approx(30, abs=2) if "," in fault and "HTML" not in fault else None)
 
 
-REFUSALS = [
+def test_pairwise():
+    """The fault matrix has every pair of fault and page, ordering and outcome, and every triple without the fault."""
+    cases = [(fault, PAGES[ordering].index(page), ordering, passes) for fault, ordering, page, passes in pairwise()]
+    values = [SERVER_FAULTS, range(3), list(PAGES), (True, False)]
+    for one, other in itertools.combinations(range(4), 2):
+        assert {(case[one], case[other]) for case in cases} == set(itertools.product(values[one], values[other]))
+    assert {case[1:] for case in cases} == set(itertools.product(*values[1:]))
+
+
+@pytest.mark.parametrize(("fault", "ordering", "page"), [case[:3] for case in pairwise() if case[3]], ids=str)
+async def test_temporary_fault(clock, fault, ordering, page):
+    """A fault that passes costs one retry, and every customer is delivered once, in order."""
+    async with serve(clock, fault=fault) as (server, piriod):
+        server.fail_at(page, fault, times=1)
+        listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
+        assert await read(listing) == (expected_ids(server, ordering), None)
+        assert not server._faults
+        assert len(server.requests) == REQUESTS[ordering] + requests_per_attempt(fault)
+        assert (listing.progress.requests, listing.progress.retries) == (REQUESTS[ordering] + 1, 1)
+        assert (piriod.stats.requests, piriod.stats.retries) == (REQUESTS[ordering] + 1, 1)
+
+
+@pytest.mark.parametrize(("fault", "ordering", "page"), [case[:3] for case in pairwise() if not case[3]], ids=str)
+async def test_permanent_fault(clock, fault, ordering, page):
+    """A fault that stays ends the listing with its error, after the customers before it."""
+    async with serve(clock, fault=fault, attempts=2) as (server, piriod):
+        server.fail_at(page, fault, times=None)
+        listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
+        ids, error = await read(listing)
+        assert_error(error, fault, attempts=2)
+        assert ids == expected_ids(server, ordering)[: len(ids)]
+        assert len(ids) < CUSTOMERS
+        assert bool(ids) == (page != 1)
+        queries = Counter(request.query for request in server.requests)
+        failed = server.gap_query or next(query for query in queries if ("page", str(page)) in query)
+        assert queries.pop(failed) == 2 * requests_per_attempt(fault)
+        assert set(queries.values()) <= {1}
+        server.clear_faults()
+        assert len(await listing.collect()) == CUSTOMERS
+
+
+@pytest.mark.parametrize("ordering", REQUESTS)
+async def test_server_starts_late(clock, ordering):
+    """The first request is refused, and its retry succeeds."""
+    async with serve(clock) as (server, piriod):
+        await server.stop()
+        clock.on_sleep = server.stop_then_start
+        listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
+        assert await read(listing) == (expected_ids(server, ordering), None)
+        assert len(server.requests) == REQUESTS[ordering]
+        assert listing.progress.retries == len(clock.sleeps) == 1
+
+
+@every_page
+async def test_server_restarts(clock, ordering, page):
+    """The server stops after a 503, and starts again once a retry was refused."""
+    async with serve(clock, attempts=20, concurrency=1) as (server, piriod):
+        server.fail_at(page, "503", times=1)
+        clock.on_sleep = server.stop_then_start
+        listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
+        assert await read(listing) == (expected_ids(server, ordering), None)
+        assert listing.progress.retries == len(clock.sleeps) >= 2
+        assert listing.progress.requests == REQUESTS[ordering] + listing.progress.retries
+
+
+@every_page
+async def test_server_stops(clock, ordering, page):
+    """The server stops for good: the listing ends with the error of a refused connection."""
+    async with serve(clock, attempts=3) as (server, piriod):
+        if page == 1:
+            await server.stop()
+        else:
+            server.fail_at(page, "503", times=1)
+            clock.on_sleep = server.stop
+        listing = piriod.customers(ordering=ordering, page_size=PAGE_SIZE)
+        ids, error = await read(listing)
+        assert_error(error, "refused", attempts=3)
+        assert ids == expected_ids(server, ordering)[: len(ids)]
+        assert len(ids) < CUSTOMERS
+
+
+FINAL_ERRORS = [
     (400, BadRequestError, b'{"created__gte":["Enter a valid date/time."]}', "created__gte: Enter a valid date/time."),
     (401, AuthenticationError, b'{"detail":"Invalid token."}', "Invalid token."),
     (403, PermissionDeniedError, b'{"detail":"No tiene permiso."}', "No tiene permiso."),
@@ -245,9 +255,10 @@ REFUSALS = [
 
 
 @pytest.mark.parametrize("ordering", REQUESTS)
-@pytest.mark.parametrize(("status", "kind", "body", "message"), REFUSALS)
-async def test_an_answer_that_will_not_change(clock, status, kind, body, message, ordering):
-    async with serving(clock) as (server, piriod):
+@pytest.mark.parametrize(("status", "kind", "body", "message"), FINAL_ERRORS)
+async def test_final_error(clock, status, kind, body, message, ordering):
+    """A status that a retry would not change is raised at once, with what the body says."""
+    async with serve(clock) as (server, piriod):
         server.fail(status=status, body=body, times=None)
         with pytest.raises(kind) as caught:
             await piriod.customers(ordering=ordering).collect()
@@ -256,14 +267,15 @@ async def test_an_answer_that_will_not_change(clock, status, kind, body, message
         assert (error.status, error.attempts, error.retryable, error.body) == (status, 1, False, body)
         assert message in str(error)
         assert len(server.requests) == 1
-        assert clock.naps == []
+        assert clock.sleeps == []
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-@pytest.mark.parametrize("elsewhere", [False, True])
-async def test_a_redirect_is_not_followed(clock, status, elsewhere):
-    async with MockServer(CUSTOMERS) as other, serving(clock) as (server, piriod):
-        location = f"{other.url}/customers/" if elsewhere else "/customers/?page=1&page_size=100&ordering=created"
+@pytest.mark.parametrize("other_host", [False, True])
+async def test_redirect(clock, status, other_host):
+    """A redirect is an error that names its target, and is not followed: that would send the token there."""
+    async with MockServer(CUSTOMERS) as other, serve(clock) as (server, piriod):
+        location = f"{other.url}/customers/" if other_host else "/customers/?page=1&page_size=100&ordering=created"
         server.fail(status=status, headers={"Location": location})
         with pytest.raises(UnexpectedStatusError, match="was redirected to") as caught:
             await piriod.customers().collect()
@@ -274,25 +286,26 @@ async def test_a_redirect_is_not_followed(clock, status, elsewhere):
 
 
 @pytest.mark.parametrize("excess", [0, 1])
-async def test_a_page_may_be_as_long_as_max_page_bytes(clock, excess):
-    async with serving(clock) as (server, piriod):
+async def test_max_page_bytes(clock, excess):
+    """A body of exactly `max_page_bytes` is accepted, and one byte more is a final error."""
+    async with serve(clock) as (server, piriod):
         (page,) = [page async for page in piriod.customers().pages()]
         size = len(page.raw) - excess
-        async with server.session(max_page_bytes=size, retry=clock.policy()) as strict:
+        async with server.session(max_page_bytes=size, retry=clock.policy()) as limited:
             if not excess:
-                assert len(await strict.customers().collect()) == CUSTOMERS
+                assert len(await limited.customers().collect()) == CUSTOMERS
             else:
                 with pytest.raises(DecodeError, match=f"longer than max_page_bytes={size}") as caught:
-                    await strict.customers().collect()
+                    await limited.customers().collect()
                 assert (caught.value.attempts, caught.value.retryable) == (1, False)
-            assert_idle(strict)
+            assert_idle(limited)
         assert len(server.requests) == 2
 
 
-async def test_a_bomb_does_not_go_off(clock):
-    """200 MB, sent as 0.2 MB, are inflated as far as `max_page_bytes` only."""
+async def test_decompression_bomb(clock):
+    """Of a body of 0.2 MB that expands to 200 MB, no more than `max_page_bytes` is decompressed."""
     bomb = gzip.compress(bytes(200_000_000), compresslevel=5)
-    async with serving(clock, max_page_bytes=4_000_000) as (server, piriod):
+    async with serve(clock, max_page_bytes=4_000_000) as (server, piriod):
         server.fail(body=bomb, headers={"Content-Encoding": "gzip"}, times=None)
         tracemalloc.start()
         try:
@@ -306,42 +319,43 @@ async def test_a_bomb_does_not_go_off(clock):
 
 
 @asynccontextmanager
-async def raw_server(answer):
-    """Serve the same bytes to whoever asks, then hang up; or with None, never answer."""
+async def raw_server(response):
+    """Send these bytes to every request, then close the connection; if None, never respond."""
 
-    async def serve(reader, writer):
+    async def connected(reader, writer):
         await reader.readuntil(b"\r\n\r\n")
-        if answer is None:
+        if response is None:
             await reader.read()
         else:
-            writer.write(answer)
+            writer.write(response)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
+    async with await asyncio.start_server(connected, "127.0.0.1", 0) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @pytest.mark.parametrize(
     ("status", "kind", "attempts"), [("429 Slow", RateLimitError, 2), ("401 No", AuthenticationError, 1)]
 )
-@pytest.mark.parametrize("body", [b"{", b" " * 2_000])
-async def test_the_status_counts_whatever_becomes_of_its_body(clock, status, kind, attempts, body):
-    answer = f"HTTP/1.1 {status}\r\nRetry-After: 3\r\nContent-Length: 5000\r\n\r\n".encode() + body
+@pytest.mark.parametrize("body", [b"{", b" " * 2_000], ids=["truncated", "too long"])
+async def test_error_with_broken_body(clock, status, kind, attempts, body):
+    """Of an error response, the status counts, even if its body is truncated or too long."""
+    response = f"HTTP/1.1 {status}\r\nRetry-After: 3\r\nContent-Length: 5000\r\n\r\n".encode() + body
     async with (
-        raw_server(answer) as url,
+        raw_server(response) as url,
         PiriodSession("token", "acc", base_url=url, max_page_bytes=1_000, retry=clock.policy(attempts=2)) as piriod,
     ):
         with pytest.raises(kind) as caught:
             await piriod.customers().collect()
     assert (caught.value.attempts, caught.value.retry_after) == (attempts, 3)
-    assert sum(clock.naps) >= 3 * (attempts - 1)
+    assert sum(clock.sleeps) >= 3 * (attempts - 1)
 
 
-async def test_max_elapsed_cuts_an_attempt_short():
+async def test_max_elapsed():
+    """`max_elapsed` ends an attempt that waits for the server."""
     policy = RetryPolicy(max_elapsed=STALL)
     async with raw_server(None) as url, PiriodSession("token", "acc", base_url=url, retry=policy) as piriod:
-        with pytest.raises(APITimeoutError, match=r"no answer within max_elapsed=0\.75 s") as caught:
+        with pytest.raises(APITimeoutError, match=r"no response within max_elapsed=0\.75 s") as caught:
             await piriod.customers().collect()
         assert caught.value.attempts == 1
         assert_idle(piriod)

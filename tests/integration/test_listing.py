@@ -13,11 +13,10 @@ from piriod_async import DecodeError, FilterIgnoredError, IncompleteListError, N
 from piriod_async.decoding import strict
 from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
 from piriod_async.testing.mock_server import OMITTED, MockServer
-from tests.support.moving_list import settle
+from tests.support.tasks import assert_idle, pending_tasks, settle
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
-CRAWLING = ("by_created.py", "by_page_number.py", "prefetch.py", "piriod_async/listing.py")
 ORDERINGS = ["created", "-created", None, "name", "-name,created", "-updated"]
 each_kind = pytest.mark.parametrize("ordering", ["created", None])
 
@@ -30,20 +29,6 @@ async def serving(customers=500, *, session=None, **options):
             assert_idle(piriod)
         while server._runner.server.connections:  # noqa: ASYNC110 (one that was cut lives longer on the other side)
             await asyncio.sleep(0)
-
-
-def assert_idle(piriod):
-    """No task, no connection, no slot of the gate is in use."""
-    assert not under_way()
-    assert piriod.stats.in_flight == 0
-    if binding := piriod._transport._binding:
-        assert not binding.client.connector._acquired
-        assert binding.retrier.gate._free == piriod._transport.concurrency
-
-
-def under_way():
-    """Return the tasks of the crawls."""
-    return [task for task in asyncio.all_tasks() if task.get_coro().cr_code.co_filename.endswith(CRAWLING)]
 
 
 def expected(server, ordering):
@@ -410,7 +395,7 @@ async def test_leaving_leaves_nothing_behind(leave, ordering, taken):
     async with serving(1_000, latency=(0, 0.005), session={"concurrency": 2}) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         begun = []
-        await leave(listing, taken, lambda: begun.extend(under_way()))
+        await leave(listing, taken, lambda: begun.extend(pending_tasks()))
         assert bool(begun) == (taken > 1 or ordering is not None)
         assert_idle(piriod)
         sent = piriod.stats.requests
@@ -684,5 +669,5 @@ async def test_left_in_another_task_than_it_was_entered_in():
         customers = aiter(listing)
         await anext(customers)
         await asyncio.create_task(listing.__aexit__(None, None, None))
-        assert not under_way()
+        assert not pending_tasks()
         assert listing._scopes == []

@@ -1,11 +1,9 @@
-"""The token is shown nowhere: in no repr, message, log record or traceback with locals. Filters are not in the log."""
+"""The token appears in no repr, message, log record or traceback, not even one with local variables."""
 
 import asyncio
 import logging
-import ssl
 import traceback
 from contextlib import AsyncExitStack, asynccontextmanager
-from pathlib import Path
 
 import aiohttp
 import attrs
@@ -19,7 +17,6 @@ from piriod_async import (
     DecodeError,
     FilterIgnoredError,
     IncompleteListError,
-    PiriodError,
     PiriodSession,
     RateLimitError,
     RetryPolicy,
@@ -27,17 +24,18 @@ from piriod_async import (
     UnexpectedStatusError,
     piriod_context,
 )
-from piriod_async.session import Secret
 from piriod_async.testing.mock_server import MockServer
+from piriod_async.transport.auth import SecretStr
+from tests.support.tasks import until
+from tests.support.tls import untrusted_context
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
 TOKEN = "tk_0123456789abcdef"
-SELF_SIGNED = Path(__file__).parent.parent / "self_signed.pem"
 
 
-def shown_by(error):
-    """Return all that a log or a tracker of errors could show of an error, and of what led to it."""
+def report_of(error):
+    """Return everything that a log or an error tracker could show of an error and its causes."""
     texts = []
     while error is not None:
         report = traceback.TracebackException.from_exception(error, capture_locals=True)
@@ -46,39 +44,38 @@ def shown_by(error):
     return "\n".join(texts)
 
 
-def test_a_token_in_the_open_would_be_found():
+def test_detection():
+    """`report_of` would find a token in a local variable, if it were not a `SecretStr`."""
+
     def leak(token):
         raise ValueError(len(token))
 
     with pytest.raises(ValueError, match="19") as caught:
         leak(TOKEN)
-    assert TOKEN in shown_by(caught.value)
+    assert TOKEN in report_of(caught.value)
     with pytest.raises(ValueError, match="19") as caught:
-        leak(Secret(TOKEN))
-    assert TOKEN not in shown_by(caught.value)
-
-
-# --- a matrix of failures ---
+        leak(SecretStr(TOKEN))
+    assert TOKEN not in report_of(caught.value)
 
 
 @asynccontextmanager
 async def session_at(base_url, **options):
-    policy = RetryPolicy(attempts=2, initial=0)
+    policy = RetryPolicy(attempts=2, wait_initial=0)
     async with PiriodSession(TOKEN, "acc_mock", **{"base_url": base_url, "retry": policy, **options}) as piriod:
         yield piriod
 
 
 @asynccontextmanager
-async def sandbox_with(fault=None, *, sandbox=None, **options):
-    async with MockServer(**{"customers": 250, "token": TOKEN, **(sandbox or {})}) as server:
+async def mock_session(fault=None, *, server=None, **options):
+    async with MockServer(**{"customers": 250, "token": TOKEN, **(server or {})}) as mock_server:
         if fault:
-            server.fail(**fault, times=None)
-        async with session_at(server.url, **options) as piriod:
+            mock_server.fail(**fault, times=None)
+        async with session_at(mock_server.url, **options) as piriod:
             yield piriod
 
 
-async def answered(fault, **options):
-    async with sandbox_with(fault, **options) as piriod:
+async def read(fault, **options):
+    async with mock_session(fault, **options) as piriod:
         await piriod.customers().collect()
 
 
@@ -87,51 +84,51 @@ def url(server, scheme="http"):
 
 
 async def unauthorized():
-    await answered(None, sandbox={"token": "another"})
+    await read(None, server={"token": "another"})
 
 
-async def broken():
-    await answered({"status": 500, "html": True})
+async def server_error():
+    await read({"status": 500, "html": True})
 
 
-async def too_long_to_wait():
-    await answered({"status": 429, "retry_after": 1_000})
+async def retry_after_too_long():
+    await read({"status": 429, "retry_after": 1_000})
 
 
 async def redirected():
-    await answered({"status": 302, "headers": {"Location": "https://example.com/"}})
+    await read({"status": 302, "headers": {"Location": "https://example.com/"}})
 
 
-async def reset():
-    await answered({"disconnect": "headers"})
+async def connection_reset():
+    await read({"disconnect": "headers"})
 
 
-async def cut():
-    await answered({"truncate": "length"})
+async def truncated():
+    await read({"truncate": "length"})
 
 
-async def html():
-    await answered({"garbage": "html"})
+async def not_json():
+    await read({"garbage": "html"})
 
 
 async def too_large():
-    await answered(None, max_page_bytes=1_000)
+    await read(None, max_page_bytes=1_000)
 
 
 async def stalled():
-    await answered({"stall": True}, timeout=0.05)
+    await read({"stall": True}, timeout=0.05)
 
 
-async def unordered():
-    await answered(None, sandbox={"ignored_params": {"ordering"}})
+async def ordering_ignored():
+    await read(None, server={"ignored_params": {"ordering"}})
 
 
-async def unfiltered():
-    async with sandbox_with(sandbox={"ignored_params": {"country"}}) as piriod:
+async def filter_ignored():
+    async with mock_session(server={"ignored_params": {"country"}}) as piriod:
         await piriod.customers(country="PE").collect()
 
 
-async def refused():
+async def connection_refused():
     async with session_at("http://127.0.0.1:1") as piriod:
         await piriod.customers().collect()
 
@@ -147,88 +144,84 @@ async def not_http():
         await piriod.customers().collect()
 
 
-async def not_trusted():
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(SELF_SIGNED)
+async def untrusted_certificate():
     async with (
-        await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", ssl=context) as server,
+        await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", ssl=untrusted_context()) as server,
         session_at(url(server, "https")) as piriod,
     ):
         await piriod.customers().collect()
 
 
-async def closed_before():
-    async with sandbox_with() as piriod:
+async def closed():
+    async with mock_session() as piriod:
         await piriod.close()
         await piriod.customers().collect()
 
 
-async def closed_in_mid_crawl():
-    async with sandbox_with() as piriod:
+async def closed_between_pages():
+    async with mock_session() as piriod:
         customers = aiter(piriod.customers())
         await anext(customers)
         await piriod.close()
         [customer async for customer in customers]
 
 
-async def closed_under_way():
-    async with sandbox_with({"stall": True}) as piriod:
-        crawl = asyncio.create_task(piriod.customers().collect())
-        while not piriod.stats.in_flight:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+async def closed_while_pending():
+    async with mock_session({"stall": True}) as piriod:
+        task = asyncio.create_task(piriod.customers().collect())
+        await until(lambda: piriod.stats.in_flight)
         await piriod.close()
-        await crawl
+        await task
 
 
 async def cancelled():
-    async with sandbox_with({"stall": True}) as piriod:
-        crawl = asyncio.create_task(piriod.customers().collect())
-        while not piriod.stats.in_flight:  # noqa: ASYNC110
-            await asyncio.sleep(0)
-        crawl.cancel()
-        await crawl
+    async with mock_session({"stall": True}) as piriod:
+        task = asyncio.create_task(piriod.customers().collect())
+        await until(lambda: piriod.stats.in_flight)
+        task.cancel()
+        await task
 
 
-async def refused_by_aiohttp():
+async def client_session_with_auth():
     with pytest.warns(DeprecationWarning, match="encode_basic_auth"):
-        client = aiohttp.ClientSession(auth=aiohttp.BasicAuth("me", "hunter2"))
-    async with client, sandbox_with(client_session=client) as piriod:
+        client_session = aiohttp.ClientSession(auth=aiohttp.BasicAuth("me", "hunter2"))
+    async with client_session, mock_session(client_session=client_session) as piriod:
         await piriod.customers().collect()
 
 
-async def borrowed_and_closed():
-    async with aiohttp.ClientSession() as client, sandbox_with(client_session=client) as piriod:
-        await client.close()
+async def client_session_closed():
+    async with aiohttp.ClientSession() as client_session, mock_session(client_session=client_session) as piriod:
+        await client_session.close()
         await piriod.customers().collect()
 
 
-async def a_bug_of_ours():
+async def bug():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("piriod_async.transport.transport.error_from_response", None)
-        await answered({"status": 500})
+        patch.setattr("piriod_async.transport.sender.error_from_response", None)
+        await read({"status": 500})
 
 
-async def no_token_at_all():
+async def token_with_newline():
     PiriodSession(TOKEN + "\n")
 
 
-async def bytes_for_a_token():
+async def token_of_bytes():
     PiriodSession(TOKEN.encode())
 
 
-async def a_bad_base_url():
+async def invalid_base_url():
     PiriodSession(TOKEN, base_url="http://api.piriod.com")
 
 
-async def a_bad_workspace():
+async def invalid_workspace():
     PiriodSession(TOKEN, "acc sandbox")
 
 
-async def a_bad_timeout():
+async def invalid_timeout():
     PiriodSession(TOKEN, timeout=0)
 
 
-async def a_bad_client_session():
+async def invalid_client_session():
     PiriodSession(TOKEN, client_session="mine")
 
 
@@ -236,18 +229,18 @@ async def no_workspace():
     PiriodSession(TOKEN).customers()
 
 
-async def a_bad_option_in_an_application():
+async def invalid_context():
     piriod_context(TOKEN, base_url="http://api.piriod.com")
 
 
-async def a_bad_environment():
+async def invalid_environment():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIRIOD_TOKEN", TOKEN)
         patch.setenv("PIRIOD_TEST_MODE", "perhaps")
         PiriodSession.from_env()
 
 
-async def a_bad_token_in_the_environment():
+async def invalid_token_in_environment():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PIRIOD_TOKEN", f"{TOKEN} {TOKEN}")
         PiriodSession.from_env()
@@ -255,153 +248,87 @@ async def a_bad_token_in_the_environment():
 
 FAILURES = [
     (unauthorized, AuthenticationError),
-    (broken, ServerError),
-    (too_long_to_wait, RateLimitError),
+    (server_error, ServerError),
+    (retry_after_too_long, RateLimitError),
     (redirected, UnexpectedStatusError),
-    (reset, APIConnectionError),
-    (cut, APIConnectionError),
-    (html, DecodeError),
+    (connection_reset, APIConnectionError),
+    (truncated, APIConnectionError),
+    (not_json, DecodeError),
     (too_large, DecodeError),
     (stalled, APITimeoutError),
-    (unordered, IncompleteListError),
-    (unfiltered, FilterIgnoredError),
-    (refused, APIConnectionError),
+    (ordering_ignored, IncompleteListError),
+    (filter_ignored, FilterIgnoredError),
+    (connection_refused, APIConnectionError),
     (not_http, APIConnectionError),
-    (not_trusted, APIConnectionError),
-    (closed_before, APIConnectionError),
-    (closed_in_mid_crawl, APIConnectionError),
-    (closed_under_way, APIConnectionError),
+    (untrusted_certificate, APIConnectionError),
+    (closed, APIConnectionError),
+    (closed_between_pages, APIConnectionError),
+    (closed_while_pending, APIConnectionError),
     (cancelled, asyncio.CancelledError),
-    (refused_by_aiohttp, ConfigurationError),
-    (borrowed_and_closed, ConfigurationError),
-    (a_bug_of_ours, TypeError),
-    (no_token_at_all, ConfigurationError),
-    (bytes_for_a_token, ConfigurationError),
-    (a_bad_base_url, ConfigurationError),
-    (a_bad_workspace, ConfigurationError),
-    (a_bad_timeout, ConfigurationError),
-    (a_bad_client_session, ConfigurationError),
+    (client_session_with_auth, ConfigurationError),
+    (client_session_closed, ConfigurationError),
+    (bug, TypeError),
+    (token_with_newline, ConfigurationError),
+    (token_of_bytes, ConfigurationError),
+    (invalid_base_url, ConfigurationError),
+    (invalid_workspace, ConfigurationError),
+    (invalid_timeout, ConfigurationError),
+    (invalid_client_session, ConfigurationError),
     (no_workspace, ConfigurationError),
-    (a_bad_option_in_an_application, ConfigurationError),
-    (a_bad_environment, ConfigurationError),
-    (a_bad_token_in_the_environment, ConfigurationError),
+    (invalid_context, ConfigurationError),
+    (invalid_environment, ConfigurationError),
+    (invalid_token_in_environment, ConfigurationError),
 ]
 
 
 @pytest.mark.parametrize(("fail", "kind"), FAILURES, ids=[fail.__name__ for fail, _ in FAILURES])
-async def test_a_failure_shows_no_token(fail, kind, caplog, monkeypatch):
+async def test_failure(fail, kind, caplog, monkeypatch):
+    """Neither the error, with its traceback and causes, nor the log contains the token."""
     monkeypatch.setenv("NO_PROXY", "*")
     for name in ("", "piriod_async", "aiohttp"):
         caplog.set_level(logging.DEBUG, name)
     with pytest.raises(kind) as caught:
         await fail()
     assert type(caught.value) is kind
-    assert TOKEN not in shown_by(caught.value)
+    assert TOKEN not in report_of(caught.value)
     assert TOKEN not in caplog.text
     assert not [record for record in caplog.records if TOKEN in repr(vars(record))]
 
 
-async def test_all_that_is_public_shows_no_token():
-    seen = []
+async def test_repr():
+    """No object of the library contains the token in its repr or its fields' reprs, nor do aiohttp's traces."""
+    traced = []
 
-    async def see(_, __, params):
-        seen.append(params)
+    async def on_request(_, __, params):
+        traced.append(params)
 
     trace = aiohttp.TraceConfig()
     for signal in (trace.on_request_start, trace.on_request_headers_sent, trace.on_request_end):
-        signal.append(see)
+        signal.append(on_request)
     async with AsyncExitStack() as stack:
-        client = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[trace]))
-        for borrowed in (None, client):
+        client_session = await stack.enter_async_context(aiohttp.ClientSession(trace_configs=[trace]))
+        for options in ({}, {"client_session": client_session}):
             attempts = []
-            options = {"client_session": borrowed, "on_attempt": attempts.append}
-            piriod = await stack.enter_async_context(sandbox_with(**options))
+            piriod = await stack.enter_async_context(mock_session(on_attempt=attempts.append, **options))
             listing, across = piriod.customers(), piriod.across(["acc_1"], on_error="collect")
             await across.collect()
             customers = aiter(listing)
             await anext(customers)
-            objects = [piriod, piriod.stats, piriod._transport, piriod._transport._binding, piriod._transport.gate]
-            objects += [piriod._transport._binding.retrier, *attempts]
+            transport, state = piriod._transport, piriod._transport._loop_state
+            objects = [piriod, piriod.stats, transport, transport.limiter, transport.counters, transport.retry_budget]
+            objects += [state, state.sender, state.retrier, state.pending, *attempts]
             objects += [listing, listing.progress, listing.checkpoint, listing.query, customers]
             objects += [across, across.progress, across.errors]
-            for thing in objects:
-                assert TOKEN not in repr(thing)
-                assert TOKEN not in repr(fields(thing))
-            assert "'********'" in repr(fields(piriod._transport))
+            for value in objects:
+                assert TOKEN not in repr(value)
+                assert TOKEN not in repr(fields(value))
+            assert "'********'" in repr(fields(transport))
             await customers.aclose()
-    assert len(seen) >= 3
-    assert TOKEN not in repr(seen)
-    assert [params.headers["Authorization"] for params in seen if hasattr(params, "headers")]
+    assert len(traced) >= 3
+    assert TOKEN not in repr(traced)
+    assert [params.headers["Authorization"] for params in traced if hasattr(params, "headers")]
 
 
-def fields(thing):
-    names = [attribute.name for attribute in attrs.fields(type(thing))] if attrs.has(type(thing)) else []
-    return {name: getattr(thing, name) for name in names} | getattr(thing, "__dict__", {})
-
-
-def test_a_secret_is_text_that_hides():
-    secret = Secret(TOKEN)
-    assert (secret, f"{secret}", len(secret)) == (TOKEN, TOKEN, len(TOKEN))
-    assert repr(secret) == "'********'"
-    assert TOKEN not in f"{secret!r} {[secret]} { ({'a': (secret,)}) }"
-    assert [Secret(other) for other in (None, b"bytes", 7)] == ["", "", ""]
-
-
-# --- the log ---
-
-SOUGHT = {
-    "name": "Peñaflor",
-    "email": "contacto@penaflor.cl",
-    "tax_id": "76.086.428-5",
-    "metadata": {"plan": "dorado"},
-}
-WORDS = ("Peñaflor", "Pe%C3%B1aflor", "penaflor", "76.086.428", "dorado", "plan")
-
-
-@pytest.mark.parametrize(
-    "fault",
-    [
-        {"status": 429},
-        {"status": 429, "retry_after": 1},
-        {"status": 503, "retry_after": 1},
-        {"status": 500, "html": True},
-        {"disconnect": "headers"},
-        {"disconnect": "body"},
-        {"garbage": "html"},
-        {"truncate": "length"},
-        {"status": 400, "body": '{"name": ["Peñaflor is taken."]}'.encode()},
-        {"status": 302, "headers": {"Location": "https://example.com/?name=Peñaflor"}},
-    ],
-    ids=str,
-)
-async def test_the_log_tells_what_happened_but_not_what_is_sought(clock, caplog, fault):
-    caplog.set_level(logging.DEBUG)
-    async with MockServer(3) as server, server.session(retry=clock.policy(attempts=3)) as piriod:
-        server.fail(**fault, times=None)
-        with pytest.raises(PiriodError) as caught:
-            await piriod.customers(**SOUGHT).collect()
-        server.clear_faults()
-        assert await piriod.customers(**SOUGHT).collect() == []
-    ours = [record for record in caplog.records if record.name == "piriod_async"]
-    assert len([record for record in ours if record.levelno == logging.INFO]) == caught.value.attempts - 1
-    assert any(": 200 at attempt 1" in record.getMessage() for record in ours)
-    loud = [record for record in caplog.records if record.levelno > logging.DEBUG]
-    assert not [
-        record for record in [*ours, *loud] for word in WORDS if word in repr(vars(record)) + record.getMessage()
-    ]
-
-
-async def test_not_a_word_of_what_is_sought_where_the_answer_is_not_http(clock):
-    async def connected(reader, writer):
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"SSH-2.0-OpenSSH_9.6\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
-
-    async with (
-        await asyncio.start_server(connected, "127.0.0.1") as server,
-        session_at(url(server), retry=clock.policy()) as piriod,
-    ):
-        with pytest.raises(APIConnectionError, match="ClientResponseError 400") as caught:
-            await piriod.customers(**SOUGHT).collect()
-    assert not [word for word in WORDS if word in str(caught.value)]
+def fields(value):
+    names = [attribute.name for attribute in attrs.fields(type(value))] if attrs.has(type(value)) else []
+    return {name: getattr(value, name) for name in names} | getattr(value, "__dict__", {})

@@ -328,7 +328,7 @@ async def test_a_limit_of_the_server_is_everybodys(clock):
     async with MockServer(SIZES) as server, server.session(retry=clock.policy()) as piriod:
         server.fail(status=429, retry_after=7, workspace="acc_1")
         assert len((await piriod.across(SIZES).collect())["acc_1000"]) == 1_000
-        assert 7 <= max(clock.naps) <= 7.5
+        assert 7 <= max(clock.sleeps) <= 7.5
         server.fail(status=429, retry_after=700, workspace="acc_1")
         with pytest.raises(RateLimitError):
             await piriod.across(SIZES).collect()

@@ -15,10 +15,10 @@ async def test_scope(clock: Any) -> None:
             server.fail(status=429, retry_after=100, times=2)
             server.fail(status=500, times=2)
             await piriod.customers().count()
-            assert (clock.naps, piriod.stats.rate) == ([0, 0, 0, 0], None)
+            assert (clock.sleeps, piriod.stats.rate) == ([0, 0, 0, 0], None)
         server.fail(status=429, retry_after=100)
         await piriod.customers().count()
-        assert 100 <= sum(clock.naps) <= 101
+        assert 100 <= sum(clock.sleeps) <= 101
         assert piriod.stats.rate is not None
 
 

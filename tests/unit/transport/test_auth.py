@@ -1,0 +1,47 @@
+"""Text that hides itself, and the validation of tokens and workspace ids."""
+
+import pytest
+
+from piriod_async import ConfigurationError
+from piriod_async.transport.auth import SecretStr, validate_token, validate_workspace
+
+TOKEN = "tk_0123456789abcdef"
+EXPECTED = "expected text of visible ASCII characters, without spaces"
+
+
+def test_secret_str():
+    """A `SecretStr` equals its text, but no repr shows it."""
+    secret = SecretStr(TOKEN)
+    assert (secret, f"{secret}", len(secret)) == (TOKEN, TOKEN, len(TOKEN))
+    assert repr(secret) == "'********'"
+    assert TOKEN not in f"{secret!r} {[secret]} { ({'a': (secret,)}) }"
+
+
+@pytest.mark.parametrize("value", [None, b"bytes", 7])
+def test_secret_str_of_other_types(value):
+    """A value that is not text becomes the empty string."""
+    assert SecretStr(value) == ""
+
+
+def test_valid():
+    """Visible ASCII is returned as it is."""
+    assert validate_token(SecretStr("!Az~")) == validate_workspace("!Az~") == "!Az~"
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a\n", "a\r\nX: y", "clave-ñ", "\x7f", "\x1f"])
+def test_invalid(value):
+    """Anything else is refused, and only the workspace is shown."""
+    with pytest.raises(ConfigurationError) as caught:
+        validate_token(SecretStr(value))
+    assert str(caught.value) == f"token='********': {EXPECTED}"
+    with pytest.raises(ConfigurationError) as caught:
+        validate_workspace(value)
+    assert str(caught.value) == f"workspace={value!r}: {EXPECTED}"
+
+
+@pytest.mark.parametrize("value", [None, 7, b"acc"])
+def test_workspace_of_other_types(value):
+    """A workspace id is text."""
+    with pytest.raises(ConfigurationError) as caught:
+        validate_workspace(value)
+    assert str(caught.value) == f"workspace={value!r}: {EXPECTED}"
