@@ -1,1 +1,1 @@
-"""What a crawl costs, beside its peers: `python -m benchmarks`."""
+"""What a crawl costs, beside other clients: `python -m benchmarks`. `README.md` has the figures."""

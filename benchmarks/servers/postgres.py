@@ -1,4 +1,4 @@
-"""A PostgreSQL of our own for as long as it is needed, and what it says of its work."""
+"""A temporary PostgreSQL server, and how much time its statements took."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 from attrs import frozen
 
-WORKSPACE = "acc_reference"  # as tests/reference/server.py has it
+WORKSPACE = "acc_reference"  # as in tests/contract/reference/server.py
 OPTIONS = {
     "listen_addresses": "''",
     "shared_preload_libraries": "pg_stat_statements",
@@ -25,7 +25,7 @@ OPTIONS = {
     "jit": "off",
     "autovacuum": "off",
 }
-FILL = """
+INSERT_CUSTOMERS = """
 INSERT INTO reference_workspace (id) VALUES (%(workspace)s) ON CONFLICT DO NOTHING;
 INSERT INTO reference_country (id, name, code, has_regulation, currencies)
   VALUES ('CL', 'Chile', '+56', true, '["CLP"]');
@@ -50,52 +50,58 @@ INSERT INTO reference_source (id, customer_id)
 """
 
 
-class MissingError(Exception):
-    """There is no PostgreSQL here; the message says what to do."""
+class NotInstalledError(Exception):
+    """PostgreSQL is not installed; the message says how to install it."""
 
 
 @frozen
 class Cluster:
-    """A running server that can be reached through a socket in its folder.
+    """A running server, reached through a socket in its folder.
 
     Attributes:
-        folder: Where it lives.
-        version: What it says it is.
+        folder: Holds the data and the socket.
+        version: As `postgres --version` prints it.
     """
 
     folder: Path
     version: str
 
     def django(self, name: str) -> dict[str, Any]:
-        """The database for Django's settings, one connection kept for each thread."""
-        place = {"NAME": name, "HOST": str(self.folder), "USER": "postgres"}
-        return {"ENGINE": "django.db.backends.postgresql", "CONN_MAX_AGE": None, **place}
+        """An entry of Django's `DATABASES`; each thread keeps its connection."""
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": name,
+            "HOST": str(self.folder),
+            "USER": "postgres",
+            "CONN_MAX_AGE": None,
+        }
 
     def create(self, name: str) -> None:
+        """Create a database. Django makes its tables."""
         with self._connect("postgres") as connection:
             connection.execute(f"CREATE DATABASE {name}".encode())
         with self._connect(name) as connection:
             connection.execute("CREATE EXTENSION pg_stat_statements")
 
     def fill(self, name: str, size: int) -> None:
-        """Insert customers by SQL, each with a contact and a source. Their tables exist already."""
+        """Insert customers, each with a contact and a source."""
         with self._connect(name) as connection, psycopg.ClientCursor(connection) as cursor:
-            cursor.execute(FILL, {"workspace": WORKSPACE, "size": size})
+            cursor.execute(INSERT_CUSTOMERS, {"workspace": WORKSPACE, "size": size})
             cursor.execute("VACUUM ANALYZE")
 
     def created(self, name: str) -> list[datetime]:
-        """When each customer was created, in order."""
+        """`created` of all customers, in order."""
         with self._connect(name) as connection:
             rows = connection.execute("SELECT created FROM reference_customer ORDER BY created").fetchall()
         return [created for (created,) in rows]
 
-    def forget(self, name: str) -> None:
-        """Begin a measurement."""
+    def reset_statistics(self, name: str) -> None:
+        """Start a measurement."""
         with self._connect(name) as connection:
             connection.execute("SELECT pg_stat_statements_reset()")
 
-    def spent(self, name: str) -> float:
-        """Seconds that statements of Django took in this database since the measurement began, planning and all."""
+    def statement_seconds(self, name: str) -> float:
+        """Seconds that Django's statements took since the measurement started: planning and execution."""
         query = """
             SELECT coalesce(sum(total_exec_time + total_plan_time), 0) / 1000 FROM pg_stat_statements
             WHERE dbid = (SELECT oid FROM pg_database WHERE datname = %s) AND query LIKE '%%"%%'
@@ -109,33 +115,33 @@ class Cluster:
 
 
 @contextmanager
-def cluster() -> Iterator[Cluster]:
-    """Start a server, and end it.
+def run_postgres() -> Iterator[Cluster]:
+    """Start a server, and stop it at the end of the block.
 
     Raises:
-        MissingError: PostgreSQL is not installed.
+        NotInstalledError: PostgreSQL is not installed.
     """
-    places = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), os.environ["PATH"]]
-    tools = {tool: shutil.which(tool, path=":".join(places)) for tool in ("initdb", "pg_ctl", "postgres")}
+    folders = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), os.environ["PATH"]]
+    tools = {tool: shutil.which(tool, path=":".join(folders)) for tool in ("initdb", "pg_ctl", "postgres")}
     if missing := [tool for tool, path in tools.items() if path is None]:
-        raise MissingError(f"{', '.join(missing)} not found: apt-get install postgresql")
+        raise NotInstalledError(f"{', '.join(missing)} not found: apt-get install postgresql")
     with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp", ignore_cleanup_errors=True) as temporary:
         folder = Path(temporary)
         if os.geteuid() == 0:  # initdb and postgres refuse to run as root
             shutil.chown(folder, "postgres")
         data, options = str(folder / "data"), " ".join(f"-c {name}={value}" for name, value in OPTIONS.items())
-        control = [str(tools["pg_ctl"]), "-D", data, "-l", str(folder / "log"), "-w", "-s"]
+        pg_ctl = [str(tools["pg_ctl"]), "-D", data, "-l", str(folder / "log"), "-w", "-s"]
         _run([str(tools["initdb"]), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"])
-        _run([*control, "-o", f"-k {folder} {options}", "start"])
+        _run([*pg_ctl, "-o", f"-k {folder} {options}", "start"])
         try:
             yield Cluster(folder, _run([str(tools["postgres"]), "--version"]).strip())
         finally:
-            _run([*control, "-m", "immediate", "stop"])
+            _run([*pg_ctl, "-m", "immediate", "stop"])
 
 
 def _run(command: Sequence[str]) -> str:
-    account = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    done = subprocess.run([*account, *command], capture_output=True, text=True, check=False, cwd="/tmp")
+    as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    done = subprocess.run([*as_postgres, *command], capture_output=True, text=True, check=False, cwd="/tmp")
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
     return done.stdout
