@@ -1,1 +1,1 @@
-"""What a crawl costs, beside other clients: `python -m benchmarks`. `README.md` has the figures."""
+"""The cost of listing customers, compared with other clients: `python -m benchmarks`. See `README.md`."""

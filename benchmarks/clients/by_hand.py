@@ -1,7 +1,7 @@
-"""What a good engineer writes by hand: pages by number, prefetched, decoded when the consumer gets to them.
+"""A client as a good engineer writes it by hand: pages by number, prefetched, decoded when the consumer gets to them.
 
-In order and with bounded memory, but without retries, rate limiting or checks, and it loses customers when the list
-changes while it is read.
+It keeps the order and bounds memory. It does not retry, pace requests or check responses, and it loses customers when
+the list changes while it is read.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""What each client gets: a list to read, and how many requests it may keep pending."""
+"""The configuration of a client: a list to read, and how many requests may be pending."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias

@@ -23,7 +23,7 @@ class Job(msgspec.Struct):
 
 
 class Measurement(msgspec.Struct):
-    """What a crawl cost.
+    """The cost of one crawl.
 
     Attributes:
         customers: Customers it returned.

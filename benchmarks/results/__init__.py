@@ -1,1 +1,1 @@
-"""What was measured last (`results.json`), and how it is shown: `results.md`, its goals and charts."""
+"""The latest results (`results.json`), and the report, goals and charts made from them."""

@@ -55,7 +55,7 @@ def goals(results: Mapping[str, Any]) -> Iterator[Goal]:
     )
     yield Goal("wall time at 20 to 200 ms, × sum of delays / 8", 8 * ratio(varied["wall"], varied["delay"]), 1.10)
     (small, small_peak), (large, large_peak) = memory[PIRIOD].items()
-    yield Goal(f"peak memory, {large} × {small} customers", large_peak / small_peak, 1.10)
+    yield Goal(f"peak memory, {int(large):,} × {int(small):,} customers", large_peak / small_peak, 1.10)
     loop = results["clients"]["event loop"][PIRIOD]
     yield Goal("p99 of a callback, × the decoding of one page", ratio(loop["p99"], loop["decoding"]), 2)
     if "skipped" in results["database"]:

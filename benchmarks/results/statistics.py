@@ -1,4 +1,4 @@
-"""What the rounds of a measurement come to."""
+"""Statistics over the rounds of a measurement."""
 
 from collections.abc import Iterable, Mapping
 from statistics import median

@@ -1,1 +1,1 @@
-"""What is measured: `python -m benchmarks.scenarios.NAME` for those that stand alone."""
+"""Measurements. Those that stand alone run as `python -m benchmarks.scenarios.NAME`."""

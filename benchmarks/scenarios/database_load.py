@@ -39,7 +39,7 @@ QUICK = Scale(crawled=(1_000, 4_000), sampled=40_000, ordinary=10, per_depth=1)
 
 
 def measure(scale: Scale) -> dict[str, Any]:
-    """Figures for each list size, or the reason why there are none."""
+    """Figures for each list size, or the reason why they are missing."""
     try:
         with run_postgres() as postgres:
             sizes = {str(size): _measure_size(postgres, size, scale) for size in (*scale.crawled, scale.sampled)}
