@@ -1,7 +1,7 @@
 """Measure the clients and the database, and write `results/`: results.json, results.md and the charts.
 
-    python -m benchmarks             # about 15 minutes
-    python -m benchmarks --quick     # few rounds, short lists: two minutes
+    python -m benchmarks             # about 10 minutes
+    python -m benchmarks --quick     # few rounds, short lists: three minutes
 
 Needs the dependency group `bench`, and PostgreSQL for the database (`apt-get install postgresql`).
 """

@@ -129,8 +129,8 @@ def _profile(profile: Mapping[str, Any]) -> Iterator[str]:
         return
     yield (
         f"CPU µs of one request: {ours['total']:.0f} with {PIRIOD}, {bare['total']:.0f} with {BARE}. Sampled by py-spy "
-        "with the garbage collector off; its cost is the difference to crawls with it on. Much of `listing.py` is "
-        f"freeing the page that was consumed, which {BARE} does where it decodes.\n"
+        "with the garbage collector off; its cost is the difference to crawls with it on. Freeing a consumed page "
+        f"counts where it is dropped: in `iteration.py` with {PIRIOD}, in decoding with {BARE}.\n"
     )
     modules = {
         module: (ours["modules"].get(module, 0.0), bare["modules"].get(module, 0.0))
