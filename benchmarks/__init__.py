@@ -1,1 +1,1 @@
-"""What a crawl costs, beside its peers: `python -m benchmarks`."""
+"""The cost of listing customers, compared with other clients: `python -m benchmarks`. See `README.md`."""

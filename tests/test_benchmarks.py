@@ -1,18 +1,29 @@
-"""What the benchmarks compute with is what happens."""
+"""The parts of the benchmarks that the package's own changes can break."""
 
 import asyncio
 
 import pytest
 
-from benchmarks.plan import planned
-from piriod_async.testing.mock_server import MockServer
+from benchmarks.clients import BARE, BY_HAND, PIRIOD, load
+from benchmarks.clients.config import ClientConfig
+from benchmarks.processes import ServerProcess
+from benchmarks.scenarios.request_plan import plan_requests
+from piriod_async.testing import MockServer
 
 
 @pytest.mark.parametrize("customers", [0, 1, 100, 2_500, 6_000])
-async def test_the_plan_is_what_a_crawl_asks(customers):
+async def test_plan_matches_crawl(customers):
+    """The planned requests are exactly those that reach a server."""
     async with MockServer(customers) as server:
         created = sorted(row["created"] for row in server.customers())
         async with server.session() as piriod:
             assert len(await piriod.customers().collect()) == customers
-    plan = await asyncio.to_thread(planned, created)
+    plan = await asyncio.to_thread(plan_requests, created)
     assert sorted(request.query for request in server.requests) == sorted(tuple(each.params) for each in plan)
+
+
+def test_clients_read_all():
+    """The clients without extra dependencies get every customer from the static server."""
+    with ServerProcess("static_server", "1050") as server:
+        config = ClientConfig(server.url, "acc_1050")
+        assert {asyncio.run(load(name)(config)) for name in (PIRIOD, BY_HAND, BARE)} == {1050}

@@ -5,7 +5,12 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-SOURCES = sorted(path for room in ("piriod_async", "benchmarks", "tests") for path in (ROOT / room).rglob("*.py"))
+SOURCES = sorted(
+    path
+    for room in ("piriod_async", "benchmarks", "tests")
+    for path in (ROOT / room).rglob("*.py")
+    if ".generated" not in path.parts  # the clients that the benchmarks generate
+)
 TEXTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / ".github").rglob("*.md"), *ROOT.glob("benchmarks/*.md")]
 
 # phrase: what to write instead. A space also matches a line break, and the underscore of a name.

@@ -1,0 +1,25 @@
+"""The clients that are compared, by the names that the tables use."""
+
+from importlib import import_module
+
+from benchmarks.clients.config import Client
+
+PIRIOD = "piriod-async"
+BARE = "aiohttp + msgspec"
+BY_HAND = "by hand"
+CLIENTS = {  # "module:function", imported only where they run: each client's process has its own libraries
+    PIRIOD: "piriod_client:read_all",
+    BY_HAND: "by_hand:read_all",
+    BARE: "bare_aiohttp:decode_all",
+    "aiohttp, bytes only": "bare_aiohttp:download_all",
+    "httpx + pydantic": "httpx_pydantic:read_all",
+    "openapi-python-client": "generated:python_client",
+    "openapi-generator": "generated:openapi_generator",
+}
+
+
+def load(name: str) -> Client:
+    """Import a client's function."""
+    module, _, function = CLIENTS[name].partition(":")
+    client: Client = getattr(import_module(f"benchmarks.clients.{module}"), function)
+    return client

@@ -1,0 +1,1 @@
+"""Measurements. Those that stand alone run as `python -m benchmarks.scenarios.NAME`."""
