@@ -72,7 +72,7 @@ async def test_undecodable_record(clock):
 @pytest.mark.parametrize(
     "function",
     [
-        "decoding.page_decoder.decode_page",
+        "decoding.strict.decode_customers",
         "transport.sender.error_from_response",
         "transport.sender.Sender._read",
     ],
