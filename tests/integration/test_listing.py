@@ -8,7 +8,15 @@ from operator import itemgetter
 import pytest
 from attrs import evolve
 
-from piriod_async import DecodeError, FilterIgnoredError, IncompleteListError, NotFoundError, Progress, RetryPolicy
+from piriod_async import (
+    DecodeError,
+    FilterIgnoredError,
+    IncompleteListError,
+    NotFoundError,
+    Progress,
+    RetryPolicy,
+    UnexpectedStatusError,
+)
 from piriod_async.decoding import page_decoder
 from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
 from piriod_async.testing.mock_server import OMITTED, MockServer
@@ -424,7 +432,7 @@ async def test_an_error_of_the_server_leaves_nothing_behind(ordering):
     async with serving(latency=(0, 0.005)) as (sandbox, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         sandbox.fail(status=418, page=5)
-        with pytest.raises(piriod_async.UnexpectedStatusError):
+        with pytest.raises(UnexpectedStatusError):
             await listing.collect()
         assert_idle(piriod)
         assert ids_of(await listing.collect()) == expected(sandbox, ordering)
