@@ -124,7 +124,7 @@ class Aggregations:
     Attributes:
         sales: Total of the finalized and paid sales.
         sales_current_period: Total of the sales that were finalized in the current calendar month.
-        balance: What the customer owes: payments that have not succeeded, on finalized or pending invoices.
+        balance: Amount that the customer owes: unsuccessful payments of finalized or pending invoices.
     """
 
     sales: Decimal | None = None

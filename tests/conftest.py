@@ -38,7 +38,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 @pytest.fixture
 async def no_leaks(caplog: pytest.LogCaptureFixture) -> AsyncIterator[None]:
-    """Fail a test that leaves a task behind, or objects of which asyncio or aiohttp complain when they are collected."""
+    """Fail a test that leaves a task behind, or an object that asyncio or aiohttp report as unclosed."""
     gc.freeze()
     yield
     gc.collect()

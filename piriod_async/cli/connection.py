@@ -19,7 +19,7 @@ def resolve_workspaces(options: Options) -> tuple[str, ...]:
     """Return the workspace ids without repeats, from the options or the environment.
 
     Raises:
-        click.UsageError: There are none, or their file cannot be read.
+        click.UsageError: No workspace is given, or the file cannot be read.
     """
     ids = list(options.workspaces)
     if file := options.workspaces_file:

@@ -43,8 +43,8 @@ class CommandError(click.ClickException):
     """Ends the command.
 
     Args:
-        message: What went wrong, in one line.
-        advice: What to do about it, in one line; may be empty.
+        message: The problem, in one line.
+        advice: The way out, in one line; may be empty.
         exit_code: Exit code of the process.
     """
 

@@ -1,4 +1,4 @@
-"""What the `on_attempt` hook receives: each attempt of each request."""
+"""The record of an attempt, as the `on_attempt` hook receives it."""
 
 from collections.abc import Callable
 from typing import TypeAlias
@@ -34,7 +34,7 @@ class Attempt:
         status: HTTP status, or None if no response came.
         error: Why the attempt failed, or None. A customer that cannot be decoded does not fail the attempt: the
             listing raises that error when it reaches the customer.
-        next_wait: Seconds until the next attempt, or None if there is none.
+        next_wait: Seconds until the next attempt; None if this was the last.
     """
 
     method: str

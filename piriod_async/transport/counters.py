@@ -5,7 +5,7 @@ from attrs import define
 
 @define(eq=False)
 class RequestCounters:
-    """What was sent and received: by a session, or by one iteration of a listing.
+    """Requests and bytes of a session, or of one iteration of a listing.
 
     Attributes:
         requests: Attempts sent.

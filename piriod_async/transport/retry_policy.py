@@ -77,7 +77,7 @@ class RetryPolicy:
         Args:
             error: Why the attempt failed.
             attempt_number: Number of the attempt, from 1.
-            backoff: What `backoff` returned.
+            backoff: Result of `backoff`.
             pause_left: Seconds for which the limiter holds all requests back.
             elapsed: Seconds since the request was first sent.
         """

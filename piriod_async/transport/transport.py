@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 @frozen
 class _LoopState:
-    """What belongs to one event loop."""
+    """The objects that belong to one event loop."""
 
     loop: asyncio.AbstractEventLoop
     sender: Sender

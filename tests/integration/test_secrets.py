@@ -214,7 +214,7 @@ async def invalid_base_url():
 
 
 async def invalid_workspace():
-    PiriodSession(TOKEN, "acc sandbox")
+    PiriodSession(TOKEN, "acc mock")
 
 
 async def invalid_timeout():

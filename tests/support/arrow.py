@@ -1,4 +1,4 @@
-"""What pyarrow must give back for a customer."""
+"""The rows that pyarrow must give back for a customer."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What a source file imports."""
+"""The imports of a source file."""
 
 import ast
 from collections.abc import Iterator

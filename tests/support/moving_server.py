@@ -39,7 +39,7 @@ REFERENCE_QUERIES: dict[str, dict[str, Any]] = {
 
 @frozen
 class CrawlReport:
-    """What a crawl delivered, compared with what it should have.
+    """A comparison of what a crawl delivered with what it should have.
 
     Attributes:
         missed: Customers that matched throughout and were not delivered.

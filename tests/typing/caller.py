@@ -1,4 +1,4 @@
-"""What a caller's project sees: checked by mypy and pyright in their strict modes, never run."""
+"""The public API, as a caller's project sees it: checked by mypy and pyright in their strict modes, never run."""
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from datetime import datetime
@@ -311,7 +311,7 @@ def application() -> web.Application:
     return app
 
 
-async def sandbox() -> None:
+async def mock_server() -> None:
     async with MockServer(customers=100, seed=7) as server, server.session() as piriod:
         assert_type(piriod, PiriodSession)
         assert_type(server.url, str)

@@ -15,7 +15,7 @@ class Change:
     """A change to a customer.
 
     Attributes:
-        kind: What happened.
+        kind: `"create"`, `"delete"` or `"edit"`.
         id: Id of the customer.
         workspace: Id of its workspace.
         request: Index in `MockServer.requests` of the request during or before which it happened.

@@ -42,7 +42,7 @@ class Terminal:
         Args:
             arguments: Command-line arguments.
             env: Environment variables.
-            when: What to type, by the text to wait for.
+            when: Input to type, by the text to wait for.
             stop: The text after which to send SIGINT.
             pipes: Streams that are not the terminal.
         """
