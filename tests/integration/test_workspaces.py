@@ -20,7 +20,7 @@ from piriod_async import (
 from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
 from piriod_async.testing.mock_server import MockServer, Mutations
 from piriod_async.workspaces import WORKERS_PER_REQUEST
-from tests.support.moving_list import settle
+from tests.support.tasks import settle
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 

@@ -1,14 +1,12 @@
-"""Lists of customers in memory, answering as Django's paginator would, and clocks that only requests move."""
+"""Lists of customers in memory, paginated as Django REST Framework does: one that changes, and one that does not."""
 
-import asyncio
-import heapq
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 from attrs import define, field
 
@@ -17,23 +15,32 @@ from piriod_async.pagination.by_created import CreatedPaginator
 from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.raw_page import RawPage
 from piriod_async.pagination.time_range import TimeRange
+from tests.support.plain_crawl import plain_crawl
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+Fetch: TypeAlias = Callable[[int, int, TimeRange], Awaitable[RawPage]]
+ChangeKind: TypeAlias = Literal["create", "insert", "delete", "unmatch", "purge"]
 
 
-class Printed(NamedTuple):
-    """A customer, as a response has it, so far as a crawl goes by it."""
+class Key(NamedTuple):
+    """Id and printed creation time of a customer in a response."""
 
     id: str
     created: datetime | None
 
 
 @define(eq=False)
-class Row:
-    """A customer: `at` in microseconds, and whether the filter matches it now."""
+class ListedCustomer:
+    """A customer in a moving list.
+
+    Attributes:
+        id: Its id.
+        created_us: Creation time as stored, in microseconds after `EPOCH`.
+        matches: Whether it matches the filters at the moment.
+    """
 
     id: str
-    at: int
+    created_us: int
     matches: bool = True
 
 
@@ -42,182 +49,173 @@ class MovingList:
     """A list that changes between requests, and within one.
 
     Attributes:
-        grain: What timestamps are printed to, in microseconds.
-        shuffled: Whether ties come in another order each time.
-        clamp: The server's largest page.
-        between: What happens between COUNT and SELECT.
-        asked: (page number, page size, range, count) of each request.
-        raced: Requests in which a customer left between COUNT and SELECT.
-        gone: Ids that did not match at some time after the start.
+        customers: In the order of the database, which is not that of `created`.
+        rng: Draws what changes, and the order of ties.
+        descending: Whether the newest customers come first.
+        precision: What timestamps are printed to, in microseconds.
+        shuffles_ties: Whether ties come in another order each time.
+        max_page_size: What the server lowers page sizes to.
+        mid_request: Called between COUNT and SELECT.
+        ignores_ordering: Whether the server ignores `ordering`.
+        ignores_range: Whether the server ignores `created__gte` and `created__lte`.
+        requests: (page number, page size, range, count) of each request.
+        races: Number of requests in which a customer was removed between COUNT and SELECT.
+        removed_ids: Ids of the customers that were deleted, or did not match for a while.
     """
 
-    rows: list[Row]
+    customers: list[ListedCustomer]
     rng: random.Random = field(factory=lambda: random.Random(7))
     descending: bool = False
-    grain: int = 1
-    shuffled: bool = False
-    clamp: int = 100
-    between: Callable[[], object] = lambda: None
+    precision: int = 1
+    shuffles_ties: bool = False
+    max_page_size: int = 100
+    mid_request: Callable[[], object] = lambda: None
     ignores_ordering: bool = False
-    ignores_bounds: bool = False
-    asked: list[tuple[int, int, TimeRange, int]] = field(factory=list)
-    raced: int = 0
-    gone: set[str] = field(factory=set)
-    _new: "count[int]" = field(factory=count)
+    ignores_range: bool = False
+    requests: list[tuple[int, int, TimeRange, int]] = field(factory=list)
+    races: int = 0
+    removed_ids: set[str] = field(factory=set)
+    _new_numbers: "count[int]" = field(factory=count)
 
     @classmethod
-    def of(cls, stamps: list[int], **options) -> "MovingList":
-        return cls([Row(f"c{index}", at) for index, at in enumerate(stamps)], **options)
+    def created_at(cls, times: Iterable[int], **options: Any) -> "MovingList":
+        """Return a list of the customers c0, c1, … created at these times, in microseconds after `EPOCH`."""
+        return cls([ListedCustomer(f"c{index}", created_us) for index, created_us in enumerate(times)], **options)
 
-    def select(self, created_range: TimeRange) -> list[Row]:
-        rows = [
-            row
-            for row in self.rows
-            if row.matches and (self.ignores_bounds or _is_inside(_instant(row.at), created_range))
+    def select(self, created_range: TimeRange) -> list[ListedCustomer]:
+        """Return the customers that match at the moment, in order."""
+        gte, lte = (None, None) if self.ignores_range else (created_range.gte, created_range.lte)
+        low, high = gte and _to_microseconds(gte), lte and _to_microseconds(lte)
+        selected = [
+            customer
+            for customer in self.customers
+            if customer.matches
+            and (low is None or customer.created_us >= low)
+            and (high is None or customer.created_us <= high)
         ]
-        if self.shuffled:
-            self.rng.shuffle(rows)
+        if self.shuffles_ties:
+            self.rng.shuffle(selected)
         if self.ignores_ordering:
-            return rows[::-1]
-        return sorted(rows, key=lambda row: row.at, reverse=self.descending)
+            return selected[::-1]
+        return sorted(selected, key=lambda customer: customer.created_us, reverse=self.descending)
 
     async def fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
-        return self.answer(number, size, created_range)
+        """Return a page at once."""
+        return self.respond(number, size, created_range)
 
-    def answer(self, number: int, size: int, created_range: TimeRange) -> RawPage:
-        size = min(size, self.clamp)
+    def respond(self, number: int, size: int, created_range: TimeRange) -> RawPage:
+        """Return a page, as the framework does: COUNT, then SELECT, then cut the rows to the count."""
+        size = min(size, self.max_page_size)
         total = len(self.select(created_range))
-        self.asked.append((number, size, created_range, total))
-        self.between()
+        self.requests.append((number, size, created_range, total))
+        self.mid_request()
         selected = self.select(created_range)
-        self.raced += len(selected) < total
-        bottom = (number - 1) * size
-        if number > 1 and bottom >= total:
+        self.races += len(selected) < total
+        offset = (number - 1) * size
+        if number > 1 and offset >= total:
             raise NotFoundError("Invalid page.", status=404)
-        rows = selected[bottom : min(bottom + size, total)]
-        return RawPage(keys=tuple(map(self.printed, rows)), count=total, raw=b"")
+        page = selected[offset : min(offset + size, total)]
+        return RawPage(keys=tuple(map(self.key_of, page)), count=total, raw=b"")
 
-    def printed(self, row: Row) -> Printed:
-        return Printed(row.id, _instant(row.at - row.at % self.grain))
+    def key_of(self, customer: ListedCustomer) -> Key:
+        """Return the key of a customer, as a response prints it."""
+        return Key(customer.id, _to_datetime(customer.created_us - customer.created_us % self.precision))
 
-    def move(self, kind: str) -> None:
-        rows = self.rows
+    def change(self, kind: ChangeKind) -> None:
+        """Change a random customer, or all of an instant for "purge"."""
+        customers = self.customers
         if kind == "create":
-            newest = max((row.at for row in rows), default=0)
-            rows.append(Row(f"n{next(self._new)}", newest + self.rng.choice((0, 1, 7_000))))
-        elif kind == "enter":
-            hidden = [row for row in rows if not row.matches]
-            if hidden and self.rng.random() < 0.5:
-                self.rng.choice(hidden).matches = True
-            elif rows:
-                at = self.rng.choice(rows).at + self.rng.choice((-1, 0, 1))
-                rows.insert(self.rng.randrange(len(rows) + 1), Row(f"n{next(self._new)}", max(at, 0)))
+            newest = max((customer.created_us for customer in customers), default=0)
+            self._add(len(customers), newest + self.rng.choice((0, 1, 7_000)))
+        elif kind == "insert":
+            unmatched = [customer for customer in customers if not customer.matches]
+            if unmatched and self.rng.random() < 0.5:
+                self.rng.choice(unmatched).matches = True
+            elif customers:
+                created_us = self.rng.choice(customers).created_us + self.rng.choice((-1, 0, 1))
+                self._add(self.rng.randrange(len(customers) + 1), max(created_us, 0))
         elif kind == "purge":
-            if rows and self.rng.random() < 0.1:
-                at = self.rng.choice(rows).at
-                self.gone |= {row.id for row in rows if row.at == at}
-                rows[:] = [row for row in rows if row.at != at]
-        elif rows:
-            row = self.rng.choice(rows)
-            self.gone.add(row.id)
-            row.matches = False
+            if customers and self.rng.random() < 0.1:
+                created_us = self.rng.choice(customers).created_us
+                self.removed_ids |= {customer.id for customer in customers if customer.created_us == created_us}
+                customers[:] = [customer for customer in customers if customer.created_us != created_us]
+        elif customers:
+            customer = self.rng.choice(customers)
+            self.removed_ids.add(customer.id)
+            customer.matches = False
             if kind == "delete":
-                rows.remove(row)
+                customers.remove(customer)
+
+    def _add(self, index: int, created_us: int) -> None:
+        self.customers.insert(index, ListedCustomer(f"n{next(self._new_numbers)}", created_us))
 
 
 @define
-class StillList:
-    """A long list without ties that does not change: answers by arithmetic, so a million cost no memory.
+class StaticList:
+    """A long list without ties that does not change. It is computed, so a million customers take no memory.
 
-    `asked` has (page number, page size, count) of each request.
+    Attributes:
+        length: Number of customers: c0, c1, …
+        step: Microseconds between two customers.
+        requests: (page number, page size, count) of each request.
     """
 
     length: int
     step: int = 7_919
-    asked: list[tuple[int, int, int]] = field(factory=list)
+    requests: list[tuple[int, int, int]] = field(factory=list)
 
     async def fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
-        stamps = range(0, self.length * self.step, self.step)
-        first = bisect_left(stamps, _microseconds(created_range.gte)) if created_range.gte else 0
-        last = bisect_right(stamps, _microseconds(created_range.lte)) if created_range.lte else self.length
-        self.asked.append((number, size, last - first))
-        bottom = first + (number - 1) * size
-        if number > 1 and bottom >= last:
+        """Return a page at once."""
+        times = range(0, self.length * self.step, self.step)
+        first = bisect_left(times, _to_microseconds(created_range.gte)) if created_range.gte else 0
+        end = bisect_right(times, _to_microseconds(created_range.lte)) if created_range.lte else self.length
+        self.requests.append((number, size, end - first))
+        offset = first + (number - 1) * size
+        if number > 1 and offset >= end:
             raise NotFoundError("Invalid page.", status=404)
-        rows = range(bottom, min(bottom + size, last))
-        printed = [Printed(f"c{row}", _instant(stamps[row])) for row in rows]
-        return RawPage(keys=printed, count=last - first, raw=b"")
-
-
-@define
-class VirtualTime:
-    """Runs requests `concurrency` at a time, each as long as `delay` says; time passes only when all wait."""
-
-    fetch: Callable[[int, int, TimeRange], Awaitable[RawPage]]
-    delay: Callable[[], float]
-    concurrency: int = 8
-    now: float = 0.0
-    total: float = 0.0
-    _waiting: list[tuple[float, int, asyncio.Future[None]]] = field(factory=list)
-    _slots: asyncio.Semaphore = field(init=False)
-    _number: "count[int]" = field(factory=count)
-
-    def __attrs_post_init__(self) -> None:
-        self._slots = asyncio.Semaphore(self.concurrency)
-
-    async def __call__(self, number: int, size: int, created_range: TimeRange) -> RawPage:
-        async with self._slots:
-            delay = self.delay()
-            self.total += delay
-            done = asyncio.get_running_loop().create_future()
-            heapq.heappush(self._waiting, (self.now + delay, next(self._number), done))
-            await done
-            return await self.fetch(number, size, created_range)
-
-    async def run(self, work: Awaitable[None]) -> None:
-        task = asyncio.ensure_future(work)
-        await settle()
-        while not task.done():
-            self.now, _, done = heapq.heappop(self._waiting)
-            done.set_result(None)
-            if not self._waiting or self._waiting[0][0] > self.now:
-                await settle()
-        await task
+        keys = [Key(f"c{index}", _to_datetime(times[index])) for index in range(offset, min(offset + size, end))]
+        return RawPage(keys=keys, count=end - first, raw=b"")
 
 
 def paginate(
-    fetch: Callable[[int, int, TimeRange], Awaitable[RawPage]],
+    fetch: Fetch,
     *,
     page_size: int = 100,
     descending: bool = False,
-    prefetch: int = 32,
+    prefetch_limit: int = 32,
     cursor: Cursor | None = None,
 ) -> CreatedPaginator:
-    """Return a paginator of a list in memory."""
-    return CreatedPaginator(fetch, page_size, lambda: prefetch, TimeRange(), cursor or Cursor(descending))
+    """Return a paginator by `created`."""
+    return CreatedPaginator(fetch, page_size, lambda: prefetch_limit, TimeRange(), cursor or Cursor(descending))
 
 
-async def read(paginator: CreatedPaginator) -> list[Printed]:
-    """Return all customers of a list in memory."""
-    async with aclosing(paginator) as pages:
-        return [customer async for page in pages for customer in page.keys]
+async def read(fetch: Fetch, **options: Any) -> list[Key]:
+    """Return all customers of a list, paginated by `created`."""
+    async with aclosing(paginate(fetch, **options)) as pages:
+        return [key async for page in pages for key in page.keys]
 
 
-async def settle() -> None:
-    """Let every task run until it waits for something."""
-    for _ in range(20):
-        await asyncio.sleep(0)
+async def read_ids(fetch: Fetch, **options: Any) -> list[str]:
+    """Return the ids of all customers of a list, paginated by `created`."""
+    return [key.id for key in await read(fetch, **options)]
 
 
-def _instant(at: int) -> datetime:
-    return EPOCH + timedelta(microseconds=at)
+async def read_plain(fetch: Fetch, *, page_size: int = 100) -> list[Key]:
+    """Return the customers that a plain concurrent crawl receives."""
+
+    async def fetch_page(number: int) -> tuple[int, Iterable[Key]]:
+        try:
+            page = await fetch(number, page_size, TimeRange())
+        except NotFoundError:
+            return 0, []
+        return page.count, page.keys
+
+    return await plain_crawl(fetch_page, page_size=page_size)
 
 
-def _microseconds(created: datetime) -> int:
+def _to_datetime(microseconds: int) -> datetime:
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def _to_microseconds(created: datetime) -> int:
     return (created - EPOCH) // timedelta(microseconds=1)
-
-
-def _is_inside(created: datetime, created_range: TimeRange) -> bool:
-    return (created_range.gte is None or created >= created_range.gte) and (
-        created_range.lte is None or created <= created_range.lte
-    )

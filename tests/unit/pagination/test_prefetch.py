@@ -1,185 +1,235 @@
-"""The ordered, bounded look-ahead: what is under way, what comes out, and that nothing is left."""
+"""Ordered prefetching: which jobs are pending, the order of their items, and that no task is left."""
 
 import asyncio
-import math
-import random
-from collections.abc import Iterator
 from contextlib import aclosing
 from functools import partial
 
 import pytest
 from attrs import define, field
-from hypothesis import given
-from hypothesis import strategies as st
 
 from piriod_async.pagination.prefetch import Job, JobResult, OrderedPrefetch, cancel_and_wait
-from tests.support.moving_list import settle
+from tests.support.tasks import settle
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
 
 @define
-class Work:
-    """Slots that end when they are told to, and what has become of them."""
+class ManualJobs:
+    """Jobs that end when the test says so, and a consumer of their items.
 
-    pulled: list[str] = field(factory=list)
-    begun: list[str] = field(factory=list)
-    ended: list[str] = field(factory=list)
-    answers: dict[str, asyncio.Future] = field(factory=dict)
-    out: list[str] = field(factory=list)
+    Attributes:
+        taken: Names of the jobs taken from the source.
+        started: Names of the jobs started.
+        ended: Names of the jobs that have returned, failed or been cancelled.
+        items: Items consumed.
+        futures: What each job waits for, by name.
+    """
 
-    def slot(self, name, *, wide=False):
-        return Job(partial(self.run, name), wide)
+    taken: list = field(factory=list)
+    started: list = field(factory=list)
+    ended: list = field(factory=list)
+    items: list = field(factory=list)
+    futures: dict = field(factory=dict)
 
-    def slots(self, names) -> Iterator[Job]:
+    def job(self, name, *, expands=False):
+        return Job(partial(self._run, name), expands)
+
+    def source(self, names):
         for name in names:
-            self.pulled.append(name)
-            yield self.slot(name)
+            self.taken.append(name)
+            yield self.job(name)
 
-    async def run(self, name):
-        self.begun.append(name)
-        self.answers[name] = asyncio.get_running_loop().create_future()
+    async def _run(self, name):
+        self.started.append(name)
+        self.futures[name] = asyncio.get_running_loop().create_future()
         try:
-            return await self.answers[name]
+            return await self.futures[name]
         finally:
-            await asyncio.sleep(0)  # even one that takes its time to end is waited for
+            await asyncio.sleep(0)  # a job that takes time to end is waited for, too
             self.ended.append(name)
 
-    async def end(self, *names, then=()):
+    async def finish(self, *names, follow_ups=()):
+        """Let jobs return their names as items."""
         for name in names:
-            if not self.answers[name].cancelled():
-                self.answers[name].set_result(JobResult([name], then))
+            if not self.futures[name].cancelled():
+                self.futures[name].set_result(JobResult([name], follow_ups))
         await settle()
 
     async def fail(self, name, error):
-        self.answers[name].set_exception(error)
+        self.futures[name].set_exception(error)
         await settle()
 
-    async def consume(self, items, limit=None):
-        async with aclosing(items):
-            async for item in items:
-                self.out.append(item)
-                if len(self.out) == limit:
-                    break
+    async def consume(self, jobs, limit, *, take=None):
+        """Start a task that consumes the items of jobs, or the first few, and then closes the iterator."""
 
-    async def consuming(self, slots, ahead, limit=None):
-        task = asyncio.create_task(self.consume(OrderedPrefetch(slots, lambda: ahead), limit))
+        async def consume():
+            async with aclosing(OrderedPrefetch(jobs, lambda: limit)) as items:
+                async for item in items:
+                    self.items.append(item)
+                    if len(self.items) == take:
+                        break
+
+        task = asyncio.create_task(consume())
         await settle()
         return task
 
 
-async def test_items_come_in_the_order_of_the_slots_not_of_the_answers():
-    work = Work()
-    task = await work.consuming(work.slots("abcd"), 4)
-    await work.end("d", "b")
-    assert work.out == []
-    await work.end("a")
-    assert work.out == ["a", "b"]
-    await work.end("c")
-    assert work.out == ["a", "b", "c", "d"]
-    await task
+async def test_order():
+    """Items are in the order of the jobs, whichever job ends first."""
+    jobs = ManualJobs()
+    consumer = await jobs.consume(jobs.source("abcd"), 4)
+    await jobs.finish("d", "b")
+    assert jobs.items == []
+    await jobs.finish("a")
+    assert jobs.items == ["a", "b"]
+    await jobs.finish("c")
+    assert jobs.items == ["a", "b", "c", "d"]
+    await consumer
 
 
-@pytest.mark.parametrize("ahead", [1, 2, 5])
-async def test_no_more_than_ahead_are_begun_or_pulled(ahead):
-    work = Work()
-    names = "abcdefghij"
-    task = await work.consuming(work.slots(names), ahead)
-    for done, name in enumerate(names):
-        assert work.begun == work.pulled == list(names[: done + ahead])
-        await work.end(name)
-    await task
-    assert work.out == list(names)
+async def test_no_jobs():
+    """No jobs have no items."""
+    assert [item async for item in OrderedPrefetch([], lambda: 3)] == []
 
 
-async def test_a_consumer_that_stops_reading_stops_them():
-    work = Work()
-    items = OrderedPrefetch(work.slots("abcdefgh"), lambda: 3)
+@pytest.mark.parametrize("limit", [1, 2, 5])
+async def test_limit(limit):
+    """The window has as many jobs as the limit says: no other is started, or taken from the source."""
+    jobs, names = ManualJobs(), "abcdefghij"
+    consumer = await jobs.consume(jobs.source(names), limit)
+    for consumed, name in enumerate(names):
+        assert jobs.started == jobs.taken == list(names[: consumed + limit])
+        await jobs.finish(name)
+    await consumer
+    assert jobs.items == list(names)
+
+
+async def test_limit_changes():
+    """The limit is asked again whenever a job is consumed; a lower one stops no job that has started."""
+    jobs, limits = ManualJobs(), [1]
+    items = OrderedPrefetch(jobs.source("abcdef"), lambda: limits[-1])
+    for name, limit, started in (("a", 1, "a"), ("b", 3, "abcd"), ("c", 1, "abcd"), ("d", 2, "abcde")):
+        limits.append(limit)
+        item = asyncio.create_task(anext(items))
+        await settle()
+        assert jobs.started == list(started)
+        await jobs.finish(name)
+        assert await item == name
+    await items.aclose()
+
+
+async def test_back_pressure():
+    """A consumer that stops iterating stops the jobs."""
+    jobs = ManualJobs()
+    items = OrderedPrefetch(jobs.source("abcdefgh"), lambda: 3)
     first = asyncio.create_task(anext(items))
     await settle()
-    await work.end("b", "c", "a")
+    await jobs.finish("b", "c", "a")
     assert await first == "a"
     await settle()
-    assert work.begun == ["a", "b", "c"]
+    assert jobs.started == ["a", "b", "c"]
     assert await anext(items) == "b"
     await settle()
-    assert work.begun == ["a", "b", "c", "d"]
+    assert jobs.started == ["a", "b", "c", "d"]
     await items.aclose()
 
 
-async def test_nothing_is_begun_before_the_first_item_is_asked_for():
-    work = Work()
-    items = OrderedPrefetch(work.slots("ab"), lambda: 2)
+async def test_lazy():
+    """No job is taken from the source before the first item is requested."""
+    jobs = ManualJobs()
+    items = OrderedPrefetch(jobs.source("ab"), lambda: 2)
     await settle()
-    assert work.pulled == []
+    assert jobs.taken == []
     await items.aclose()
-    assert work.pulled == []
+    assert jobs.taken == []
 
 
-async def test_slots_take_the_place_of_the_one_that_names_them():
-    work = Work()
-    task = await work.consuming(work.slots("az"), 3)
-    await work.end("z")
-    await work.end("a", then=[work.slot("b"), work.slot("c")])
-    assert work.begun == ["a", "z", "b", "c"]
-    await work.end("c")
-    assert work.out == ["a"]
-    await work.end("b", then=[work.slot("b1")])
-    await work.end("b1")
-    await task
-    assert work.out == ["a", "b", "b1", "c", "z"]
+async def test_follow_ups():
+    """Follow-ups come right after the job that they came from, and start before later jobs of the source."""
+    jobs = ManualJobs()
+    consumer = await jobs.consume(jobs.source("az"), 3)
+    await jobs.finish("z")
+    await jobs.finish("a", follow_ups=[jobs.job("b"), jobs.job("c")])
+    assert jobs.started == ["a", "z", "b", "c"]
+    await jobs.finish("c")
+    assert jobs.items == ["a"]
+    await jobs.finish("b", follow_ups=[jobs.job("b1")])
+    await jobs.finish("b1")
+    await consumer
+    assert jobs.items == ["a", "b", "b1", "c", "z"]
 
 
-async def test_a_slot_that_is_done_opens_its_own_before_its_turn():
-    work = Work()
-    task = await work.consuming(work.slots("ab"), 4)
-    await work.end("b", then=[work.slot("b1"), work.slot("b2"), work.slot("b3")])
-    assert work.begun == ["a", "b", "b1", "b2"]
-    await work.end("b2", "b1", "a")
-    await work.end("b3")
-    await task
-    assert work.out == ["a", "b", "b1", "b2", "b3"]
+async def test_follow_ups_start_early():
+    """Follow-ups of a job that is done start while jobs before it are pending, as far as the window has room."""
+    jobs = ManualJobs()
+    consumer = await jobs.consume(jobs.source("ab"), 4)
+    await jobs.finish("b", follow_ups=[jobs.job("b1"), jobs.job("b2"), jobs.job("b3")])
+    assert jobs.started == ["a", "b", "b1", "b2"]
+    await jobs.finish("b2", "b1", "a")
+    await jobs.finish("b3")
+    await consumer
+    assert jobs.items == ["a", "b", "b1", "b2", "b3"]
 
 
-async def test_a_wide_slot_waits_until_the_one_before_it_is_known():
-    work = Work()
-    wide = [work.slot("A", wide=True), work.slot("a"), work.slot("B", wide=True), work.slot("b")]
-    task = await work.consuming(wide, 6)
-    assert work.begun == ["A", "a", "b"]
-    await work.end("b", then=[work.slot("b1")])
-    assert work.begun == ["A", "a", "b"], "what b names might crowd out what A will"
-    await work.end("A", then=[work.slot("A1"), work.slot("A2")])
-    assert work.begun == ["A", "a", "b", "A1", "A2", "B"]
-    await work.end("B", "A2", "A1", "a")
-    await work.end("b1")
-    await task
-    assert work.out == ["A", "A1", "A2", "a", "B", "b", "b1"]
+async def test_expanding_jobs():
+    """While a job that expands is pending, later ones wait, and so do the follow-ups of later jobs."""
+    jobs = ManualJobs()
+    source = [jobs.job("A", expands=True), jobs.job("a"), jobs.job("B", expands=True), jobs.job("b")]
+    consumer = await jobs.consume(source, 6)
+    assert jobs.started == ["A", "a", "b"]
+    await jobs.finish("b", follow_ups=[jobs.job("b1")])
+    assert jobs.started == ["A", "a", "b"], "b1 may fill the window, which the follow-ups of A need"
+    await jobs.finish("A", follow_ups=[jobs.job("A1"), jobs.job("A2")])
+    assert jobs.started == ["A", "a", "b", "A1", "A2", "B"]
+    await jobs.finish("B", "A2", "A1", "a")
+    await jobs.finish("b1")
+    await consumer
+    assert jobs.items == ["A", "A1", "A2", "a", "B", "b", "b1"]
+
+
+async def test_dependent_jobs():
+    """A job may wait for the next one."""
+    known = asyncio.Event()
+
+    async def wait():
+        await known.wait()
+        return JobResult(["first"])
+
+    async def set_known():
+        known.set()
+        return JobResult(["second"])
+
+    assert [item async for item in OrderedPrefetch([Job(wait), Job(set_known)], lambda: 2)] == ["first", "second"]
 
 
 @pytest.mark.parametrize("name", "abcd")
-async def test_an_error_comes_in_its_place(name):
-    work = Work()
-    task = await work.consuming(work.slots("abcd"), 4)
-    await work.fail(name, ZeroDivisionError())
-    await work.end(*(other for other in "abcd" if other != name))
+async def test_error(name):
+    """An error is raised after the items of the jobs before it."""
+    jobs = ManualJobs()
+    consumer = await jobs.consume(jobs.source("abcd"), 4)
+    await jobs.fail(name, ZeroDivisionError())
+    await jobs.finish(*(other for other in "abcd" if other != name))
     with pytest.raises(ZeroDivisionError):
-        await task
-    assert work.out == list("abcd"[: "abcd".index(name)])
+        await consumer
+    assert jobs.items == list("abcd"[: "abcd".index(name)])
 
 
-async def test_of_two_errors_the_first_in_order_is_raised_and_the_rest_is_ended():
-    work = Work()
-    task = await work.consuming(work.slots("abcdef"), 4)
-    await work.fail("c", KeyError("c"))
-    await work.fail("b", KeyError("b"))
-    await work.end("a")
+async def test_two_errors():
+    """Of two errors the first in order is raised, and pending jobs are cancelled."""
+    jobs = ManualJobs()
+    consumer = await jobs.consume(jobs.source("abcdef"), 4)
+    await jobs.fail("c", KeyError("c"))
+    await jobs.fail("b", KeyError("b"))
+    await jobs.finish("a")
     with pytest.raises(KeyError, match="b"):
-        await task
-    assert work.begun == work.pulled[:4] == list("abcd")
-    assert sorted(work.ended) == work.begun
+        await consumer
+    assert jobs.started == jobs.taken[:4] == list("abcd")
+    assert sorted(jobs.ended) == jobs.started
 
 
-async def test_an_error_while_items_are_made():
+async def test_error_of_items():
+    """An error while items are produced is raised after those before it, and pending jobs are cancelled."""
+
     def items():
         yield "a"
         raise ZeroDivisionError
@@ -187,82 +237,87 @@ async def test_an_error_while_items_are_made():
     async def run():
         return JobResult(items())
 
-    work = Work()
-    task = await work.consuming([Job(run), work.slot("b")], 2)
+    jobs = ManualJobs()
+    consumer = await jobs.consume([Job(run), jobs.job("b")], 2)
     with pytest.raises(ZeroDivisionError):
-        await task
-    assert (work.out, work.ended) == (["a"], ["b"])
+        await consumer
+    assert (jobs.items, jobs.ended) == (["a"], ["b"])
 
 
-async def test_an_error_of_the_source():
+async def test_error_of_source():
+    """An error of the source of jobs is raised, and pending jobs are cancelled."""
+    jobs = ManualJobs()
+
     def source():
-        yield work.slot("a")
+        yield jobs.job("a")
         raise ZeroDivisionError
 
-    work = Work()
-    task = await work.consuming(source(), 2)
+    consumer = await jobs.consume(source(), 2)
     with pytest.raises(ZeroDivisionError):
-        await task
+        await consumer
 
 
-@pytest.mark.parametrize("taken", [1, 2, 3])
-async def test_a_break_ends_what_is_under_way_and_waits_for_it(taken):
-    work = Work()
-    task = await work.consuming(work.slots("abcdefgh"), 4, limit=taken)
-    await work.end("d")
-    await work.end("a", "b", "c")
-    await task
-    assert work.out == list("abc"[:taken])
-    assert sorted(work.ended) == work.begun == list("abcd")
-    assert len(work.pulled) == 3 + taken
+@pytest.mark.parametrize("take", [1, 2, 3])
+async def test_close(take):
+    """Closing cancels pending jobs, and waits until they have ended."""
+    jobs = ManualJobs()
+    consumer = await jobs.consume(jobs.source("abcdefgh"), 4, take=take)
+    await jobs.finish("d")
+    await jobs.finish("a", "b", "c")
+    await consumer
+    assert jobs.items == list("abc"[:take])
+    assert sorted(jobs.ended) == jobs.started == list("abcd")
+    assert len(jobs.taken) == 3 + take
 
 
-@pytest.mark.parametrize("answered", ["", "a", "bc"])
-async def test_a_cancelled_consumer_ends_what_is_under_way_and_waits_for_it(answered):
-    work = Work()
-    task = await work.consuming(work.slots("abcdefgh"), 4)
-    await work.end(*answered)
-    task.cancel()
+@pytest.mark.parametrize("finished", ["", "a", "bc"])
+async def test_cancelled_consumer(finished):
+    """Cancelling the consumer cancels pending jobs, and waits until they have ended."""
+    jobs = ManualJobs()
+    consumer = await jobs.consume(jobs.source("abcdefgh"), 4)
+    await jobs.finish(*finished)
+    consumer.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await task
-    assert sorted(work.ended) == sorted(work.begun)
+        await consumer
+    assert sorted(jobs.ended) == sorted(jobs.started)
 
 
-async def test_slots_that_name_others_while_they_are_ended():
-    """What is left answers its cancellation with more to do: that is not begun any more."""
+async def test_follow_ups_of_cancelled_job():
+    """Follow-ups that a job returns when it is cancelled are not started."""
+    jobs = ManualJobs()
 
-    async def stubborn():
+    async def return_when_cancelled():
         try:
             await asyncio.get_running_loop().create_future()
         except asyncio.CancelledError:
-            return JobResult(["late"], [work.slot("later")])
+            return JobResult(["late"], [jobs.job("later")])
 
-    work = Work()
-    task = await work.consuming([work.slot("a"), Job(stubborn), work.slot("b")], 2, limit=1)
-    await work.end("a")
-    await task
-    assert (work.out, work.begun) == (["a"], ["a"])
-
-
-async def test_slots_may_wait_for_each_other():
-    known = asyncio.Event()
-
-    async def wait():
-        await known.wait()
-        return JobResult(["first"])
-
-    async def tell():
-        known.set()
-        return JobResult(["second"])
-
-    assert [item async for item in OrderedPrefetch([Job(wait), Job(tell)], lambda: 2)] == ["first", "second"]
+    consumer = await jobs.consume([jobs.job("a"), Job(return_when_cancelled), jobs.job("b")], 2, take=1)
+    await jobs.finish("a")
+    await consumer
+    assert (jobs.items, jobs.started) == (["a"], ["a"])
 
 
-async def test_an_empty_source():
-    assert [item async for item in OrderedPrefetch([], lambda: 3)] == []
+async def test_job_ends_while_closing():
+    """A job that ends in the event-loop iteration in which the window is closed starts no other."""
+
+    async def run():
+        return JobResult([], [Job(run)])
+
+    limits = []
+    prefetch = OrderedPrefetch([Job(run)], lambda: limits.append(1) or 1)
+    prefetch._fill()
+    [entry] = prefetch._entries
+    await entry.task
+    await prefetch.aclose()
+    limits.clear()
+    prefetch._on_done(entry, entry.task)
+    assert limits == []
 
 
-async def test_cancel_waits_for_tasks_that_fail_or_take_their_time():
+async def test_cancel_and_wait():
+    """`cancel_and_wait` waits for tasks that fail or take time when they are cancelled."""
+
     async def run():
         try:
             await asyncio.get_running_loop().create_future()
@@ -275,85 +330,3 @@ async def test_cancel_waits_for_tasks_that_fail_or_take_their_time():
     await cancel_and_wait(tasks)
     assert all(task.done() for task in tasks)
     await cancel_and_wait([])
-
-
-@define
-class Tree:
-    """A slot to be: what it gives, and what takes its place."""
-
-    items: list[int]
-    then: list["Tree"]
-    wide: bool
-
-    def sequence(self):
-        return [*self.items, *(item for tree in self.then for item in tree.sequence())]
-
-    @property
-    def depth(self):
-        return 1 + max((tree.depth for tree in self.then), default=0)
-
-    @property
-    def size(self):
-        return 1 + sum(tree.size for tree in self.then)
-
-
-items = st.lists(st.integers(0, 99), max_size=3)
-trees = st.recursive(
-    st.builds(Tree, items, st.just([]), st.booleans()),
-    lambda below: st.builds(Tree, items, st.lists(below, max_size=4), st.booleans()),
-    max_leaves=20,
-)
-
-
-@given(st.lists(trees, max_size=8), st.integers(1, 9), st.integers(0, 2**32))
-async def test_the_same_as_one_after_the_other(forest, ahead, seed):
-    rng = random.Random(seed)
-    waiting, consumed, most = [], [], 0
-    begun = 0
-
-    def slot(tree):
-        async def run():
-            nonlocal begun
-            begun += 1
-            waiting.append(asyncio.get_running_loop().create_future())
-            await waiting[-1]
-            return JobResult(given_by(tree), [slot(below) for below in tree.then])
-
-        return Job(run, tree.wide)
-
-    def given_by(tree):
-        consumed.append(tree)
-        yield from tree.items
-
-    async def read():
-        return [item async for item in OrderedPrefetch(map(slot, forest), lambda: ahead)]
-
-    reading = asyncio.create_task(read())
-    await settle()
-    while not reading.done():
-        assert waiting, "it waits for nothing"
-        waiting.pop(rng.randrange(len(waiting))).set_result(None)
-        await settle()
-        most = max(most, begun - len(consumed))
-    assert reading.result() == [item for tree in forest for item in tree.sequence()]
-    assert begun == len(consumed) == sum(tree.size for tree in forest)
-    # a slot that names others pushes out of the first `ahead` some that are begun already; so may those it names
-    depth = max((tree.depth for tree in forest), default=1)
-    assert most <= math.comb(ahead + depth - 1, depth)
-
-
-async def test_closed_window_stays_closed():
-    """A job that ends in the iteration of the event loop in which the window is closed starts no other."""
-
-    async def run():
-        return JobResult([], [Job(run)])
-
-    asked = []
-    prefetch = OrderedPrefetch([Job(run)], lambda: asked.append("limit") or 1)
-    prefetch._fill()
-    [entry] = prefetch._entries
-    await entry.task
-    await prefetch.aclose()
-    asked.clear()
-    prefetch._on_done(entry, entry.task)
-    assert asked == []

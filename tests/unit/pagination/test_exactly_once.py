@@ -1,0 +1,149 @@
+"""The guarantee of pagination by `created`, against lists that change while they are read."""
+
+import asyncio
+import random
+from itertools import accumulate
+
+import pytest
+from attrs import define, field
+from hypothesis import given, note
+from hypothesis import strategies as st
+
+from piriod_async.errors import IncompleteListError, NotFoundError
+from piriod_async.pagination import by_created
+from piriod_async.pagination.ties import MAX_TIE_PASSES
+from piriod_async.pagination.time_range import TimeRange, earliest, latest
+from tests.support.moving_list import MovingList, read, read_plain
+from tests.support.tasks import settle
+
+CHANGES = ("create", "insert", "delete", "unmatch")
+
+
+@st.composite
+def creation_times(draw):
+    """Microseconds of up to 300 customers, some tied; sometimes with a group of ties that may fill a page."""
+    steps = draw(st.lists(st.sampled_from([0, 1, 1, 7, 7, 400, 1_000, 90_000, 1_000_000]), max_size=300))
+    ties = draw(st.sampled_from([0, 0, 0, 9, 40]))
+    index = int(draw(st.floats(0, 1)) * len(steps))
+    return list(accumulate(steps[:index] + [0] * ties + steps[index:]))
+
+
+@define
+class PendingRequests:
+    """Requests to a list that stay pending until the test responds to one of them.
+
+    Attributes:
+        customers: The list.
+        futures: Future and arguments of each pending request.
+    """
+
+    customers: MovingList
+    futures: list = field(factory=list)
+
+    async def fetch(self, *request):
+        future = asyncio.get_running_loop().create_future()
+        self.futures.append((future, request))
+        return await future
+
+    def respond(self, index):
+        future, request = self.futures.pop(index)
+        try:
+            future.set_result(self.customers.respond(*request))
+        except NotFoundError as error:
+            future.set_exception(error)
+
+
+def may_give_up(customers, page_size):
+    """Return whether an instant has filled a page, or a customer was removed in the middle of each pass over one."""
+    times = [customers.key_of(customer).created for customer in customers.customers]
+    most = max((len(customers.select(TimeRange(earliest(time), latest(time)))) for time in times), default=0)
+    return most + len(customers.removed_ids) > page_size or customers.races >= MAX_TIE_PASSES
+
+
+@given(
+    times=creation_times(),
+    page_size=st.sampled_from([10, 12, 20]),
+    prefetch_limit=st.sampled_from([2, 8, 32]),
+    descending=st.booleans(),
+    precision=st.sampled_from([1, 1, 1_000, 1_000_000]),
+    shuffles_ties=st.booleans(),
+    max_page_size=st.sampled_from([100, 100, 11, 8]),
+    change_rate=st.sampled_from([0, 0.1, 0.4, 0.6]),
+    removes_mid_request=st.booleans(),
+    short_segments=st.booleans(),
+    seed=st.integers(0, 2**32),
+)
+async def test_exactly_once(
+    times,
+    page_size,
+    prefetch_limit,
+    descending,
+    precision,
+    shuffles_ties,
+    max_page_size,
+    change_rate,
+    removes_mid_request,
+    short_segments,
+    seed,
+):
+    """Each customer that matches throughout is delivered, none twice, in order, whatever changes meanwhile."""
+    rng = random.Random(seed)
+    customers = MovingList.created_at(
+        times,
+        rng=rng,
+        descending=descending,
+        precision=precision,
+        shuffles_ties=shuffles_ties,
+        max_page_size=max_page_size,
+    )
+    if removes_mid_request:
+        customers.mid_request = lambda: (
+            rng.random() < change_rate and customers.change(rng.choice(("delete", "unmatch")))
+        )
+    at_start = {customer.id for customer in customers.customers}
+    requests = PendingRequests(customers)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if short_segments:
+            patch.setattr(by_created, "MAX_SEGMENT", 60)
+            patch.setattr(by_created, "TARGET_SEGMENT", 50)
+        listing = asyncio.create_task(
+            read(requests.fetch, page_size=page_size, descending=descending, prefetch_limit=prefetch_limit)
+        )
+        await settle()
+        while not listing.done():
+            assert requests.futures, "deadlock: the listing has no pending request"
+            while rng.random() < change_rate:
+                customers.change(rng.choice((*CHANGES, "purge")))
+            requests.respond(rng.randrange(len(requests.futures)))
+            await settle()
+    assert all(future.cancelled() for future, _ in requests.futures)
+    note(f"{len(customers.requests)} requests")
+    if isinstance(listing.exception(), IncompleteListError):
+        assert may_give_up(customers, min(page_size, max_page_size))
+        return
+    keys = listing.result()
+    ids = [key.id for key in keys]
+    assert at_start - customers.removed_ids <= set(ids)
+    assert len(ids) == len(set(ids))
+    created = [key.created for key in keys]
+    assert created == sorted(created, reverse=descending)
+
+
+async def test_plain_crawl_fails():
+    """A plain crawl by page number skips or repeats customers of such lists, so the test above can fail."""
+    failures = 0
+    for seed in range(50):
+        rng = random.Random(seed)
+        customers = MovingList.created_at([7 * n for n in range(300)], rng=rng)
+        at_start = {customer.id for customer in customers.customers}
+
+        async def fetch(*request, rng=rng, customers=customers):
+            await asyncio.sleep(0)
+            if rng.random() < 0.4:
+                customers.change(rng.choice(CHANGES))
+            return customers.respond(*request)
+
+        ids = [key.id for key in await read_plain(fetch, page_size=20)]
+        failures += len(ids) != len(set(ids)) or not at_start - customers.removed_ids <= set(ids)
+    assert failures >= 10

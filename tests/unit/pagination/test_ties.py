@@ -1,0 +1,155 @@
+"""Customers created at the same instant: read alone, until two passes agree."""
+
+import asyncio
+import math
+from datetime import timedelta
+
+import pytest
+
+from piriod_async.errors import IncompleteListError
+from piriod_async.pagination.ties import TieReader
+from piriod_async.pagination.time_range import TimeRange
+from tests.support.moving_list import EPOCH, MovingList, StaticList, paginate, read, read_ids
+from tests.support.tasks import settle
+
+both_ways = pytest.mark.parametrize("descending", [False, True])
+
+
+@both_ways
+@pytest.mark.parametrize("others", [0, 250, 3_000])
+async def test_bulk_import(others, descending):
+    """3,000 customers of one instant are read twice, and nothing before or after them is lost."""
+    before, after = ([start + 7 * n for n in range(others)] for start in (0, 10**7))
+    customers = MovingList.created_at([*before, *[10**6 + 7] * 3_000, *after], descending=descending)
+    ids = await read_ids(customers.fetch, descending=descending)
+    assert sorted(ids) == sorted(customer.id for customer in customers.customers)
+    assert len(customers.requests) <= 3 * math.ceil(len(customers.customers) / 100)
+
+
+async def test_passes_disagree():
+    """Ties that come in another order each time are an error after eight passes."""
+    customers = MovingList.created_at([7] * 500, shuffles_ties=True)
+    with pytest.raises(IncompleteListError, match="8 readings of the 500 customers created at 2026-01-01T00:00:00"):
+        await read(customers.fetch)
+
+
+async def test_order_depends_on_page_size():
+    """Ties whose order depends on LIMIT are read completely."""
+    customers = MovingList.created_at([7] * 500)
+
+    async def fetch(number, size, created_range):
+        customers.customers.sort(key=lambda customer: hash((customer.id, size)))
+        return customers.respond(number, size, created_range)
+
+    assert len(set(await read_ids(fetch))) == 500
+
+
+async def test_ties_on_one_page():
+    """A complete response suffices: a short one proves nothing, the second is complete, the third has nothing new."""
+    customers = MovingList.created_at([7] * 50, shuffles_ties=True)
+    changes = iter(["delete"])
+    customers.mid_request = lambda: [customers.change(kind) for kind in changes]
+    assert set(await read_ids(customers.fetch)) == {customer.id for customer in customers.customers}
+    assert len(customers.requests) == 3
+
+
+@pytest.mark.parametrize("max_page_size", [50, 70])
+async def test_clamped_page_size(max_page_size):
+    """Ties that would fit the requested page, but not the server's maximum, are read by page number."""
+    customers = MovingList.created_at([7] * 80, max_page_size=max_page_size)
+    assert len(set(await read_ids(customers.fetch))) == 80
+
+
+@pytest.mark.parametrize("shuffles_ties", [False, True])
+async def test_duplicate(shuffles_ties):
+    """With a customer repeated among ties, two equal passes suffice; in random order, no passes agree."""
+    customers = MovingList.created_at([7] * 150, shuffles_ties=shuffles_ties)
+    customers.customers.insert(7, customers.customers[7])
+    if shuffles_ties:
+        with pytest.raises(IncompleteListError, match="8 readings of the 151 customers"):
+            await read(customers.fetch)
+    else:
+        assert await read_ids(customers.fetch) == [f"c{n}" for n in range(150)]
+        assert len(customers.requests) == 1 + 2 * 2 + 1
+
+
+@both_ways
+async def test_instant_emptied(descending):
+    """An instant that filled the first page, and is empty when it is read alone, does not end the listing."""
+    times = [*[7] * 150, *[1_000_003 + 7 * n for n in range(500)]]
+    customers = MovingList.created_at([-time for time in times] if descending else times, descending=descending)
+    kept = [customer for customer in customers.customers if abs(customer.created_us) != 7]
+
+    async def fetch(*request):
+        page = customers.respond(*request)
+        customers.customers[:] = kept
+        return page
+
+    ids = await read_ids(fetch, descending=descending)
+    assert ids[-500:] == [customer.id for customer in kept]
+
+
+async def test_read_once():
+    """All gaps that meet an instant share its passes, until it is forgotten."""
+    customers = MovingList.created_at([7] * 250)
+    reader = TieReader(customers.fetch, lambda: 8)
+    instant = (EPOCH + timedelta(microseconds=7), TimeRange(), 100)
+    pages, same = await asyncio.gather(reader.read(*instant), reader.read(*instant))
+    assert pages is same
+    assert len({key.id for page in pages for key in page.keys}) == 250
+    requests = len(customers.requests)
+    reader.forget(lambda _: False)
+    assert await reader.read(*instant) is pages
+    assert len(customers.requests) == requests == 2 * 3
+    reader.forget(lambda _: True)
+    await reader.read(*instant)
+    assert len(customers.requests) == 2 * requests
+
+
+async def test_forget_delivered():
+    """The pages of an instant are released when the listing is past it."""
+    customers = MovingList.created_at([*[7] * 250, *[10**6 + 7 * n for n in range(500)]])
+    pages = paginate(customers.fetch)
+    async for page in pages:
+        if page.keys[-1].id == "c249":
+            assert pages._ties._tasks
+    assert not pages._ties._tasks
+
+
+async def test_forget_pending():
+    """An instant that is still being read is not forgotten, so `aclose` cancels it."""
+    pages = paginate(StaticList(300).fetch)
+    pages._ties._tasks = {EPOCH: asyncio.create_task(asyncio.Event().wait())}
+    await anext(pages)
+    await anext(pages)
+    assert EPOCH in pages._ties._tasks
+    await pages.aclose()
+    assert len(asyncio.all_tasks()) == 1
+
+
+async def test_cancelled():
+    """A listing that is cancelled while it reads an instant leaves no task behind."""
+    customers = MovingList.created_at(
+        [*[7 * n for n in range(150)], *[5_001] * 250, *[10_000 + 7 * n for n in range(2_000)]]
+    )
+    blocked = []
+
+    async def fetch(number, size, created_range):
+        if (
+            created_range.gte
+            and created_range.lte
+            and created_range.lte - created_range.gte < timedelta(microseconds=3)
+        ):
+            blocked.append(number)
+            await asyncio.Event().wait()
+        return customers.respond(number, size, created_range)
+
+    pages = paginate(fetch)
+    await anext(pages)
+    reading = asyncio.create_task(anext(pages))
+    await settle()
+    assert blocked
+    reading.cancel()
+    await asyncio.gather(reading, return_exceptions=True)
+    await pages.aclose()
+    assert len(asyncio.all_tasks()) == 1
