@@ -52,9 +52,9 @@ class MovingList:
         customers: In the order of the database, which is not that of `created`.
         rng: Draws what changes, and the order of ties.
         descending: Whether the newest customers come first.
-        precision: What timestamps are printed to, in microseconds.
+        precision: Microseconds that timestamps are printed to.
         shuffles_ties: Whether ties come in another order each time.
-        max_page_size: What the server lowers page sizes to.
+        max_page_size: The server's maximum: larger page sizes are lowered to it.
         mid_request: Called between COUNT and SELECT.
         ignores_ordering: Whether the server ignores `ordering`.
         ignores_range: Whether the server ignores `created__gte` and `created__lte`.

@@ -1,4 +1,4 @@
-"""What a listing by `created` costs: requests, round trips, work of the database, memory."""
+"""Costs of pagination by `created`: requests, round trips, work of the database, memory."""
 
 import asyncio
 import math

@@ -22,7 +22,7 @@ class ManualJobs:
         started: Names of the jobs started.
         ended: Names of the jobs that have returned, failed or been cancelled.
         items: Items consumed.
-        futures: What each job waits for, by name.
+        futures: The future that each job waits for, by name.
     """
 
     taken: list = field(factory=list)
