@@ -46,12 +46,10 @@ def raw_ids(page):
     return ids_of(json.loads(page.raw)["results"])
 
 
-# --- what comes ---
-
-
 @pytest.mark.parametrize("page_size", [20, 100])
 @pytest.mark.parametrize("ordering", ORDERINGS)
-async def test_all_customers_in_order_however_they_are_read(ordering, page_size):
+async def test_order(ordering, page_size):
+    """Each way of reading returns all customers, in the order asked for."""
     async with serving() as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=page_size)
         ids = expected(server, ordering)
@@ -61,7 +59,8 @@ async def test_all_customers_in_order_however_they_are_read(ordering, page_size)
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-async def test_pages_and_what_is_in_them(ordering):
+async def test_pages(ordering):
+    """Each page has the customers that its response adds, the first count, and the body."""
     async with serving() as (_, piriod):
         pages = [page async for page in piriod.customers(ordering=ordering, page_size=20).pages()]
         assert all(page.customers for page in pages)
@@ -70,7 +69,8 @@ async def test_pages_and_what_is_in_them(ordering):
 
 
 @pytest.mark.parametrize("page_size", [1, 7])
-async def test_small_pages_by_number(page_size):
+async def test_small_pages(page_size):
+    """By page number, pages may have any size."""
     async with serving(21) as (server, piriod):
         listing = piriod.customers(ordering="name", page_size=page_size)
         assert ids_of(await listing.collect()) == expected(server, "name")
@@ -78,7 +78,8 @@ async def test_small_pages_by_number(page_size):
 
 
 @each_kind
-async def test_filters_and_where_they_are_sent(ordering):
+async def test_filters(ordering):
+    """Each request has the filters, and the results match them."""
     async with serving() as (server, piriod):
         listing = piriod.customers(country="CL", metadata={"plan": "gold"}, ordering=ordering, page_size=10)
         customers = await listing.collect()
@@ -94,7 +95,8 @@ async def test_filters_and_where_they_are_sent(ordering):
 
 
 @each_kind
-async def test_each_iteration_is_a_crawl_of_its_own(ordering):
+async def test_read_again(ordering):
+    """Each iteration reads the list anew."""
     async with serving(60) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         assert len(await listing.collect()) == 60
@@ -104,7 +106,8 @@ async def test_each_iteration_is_a_crawl_of_its_own(ordering):
 
 
 @each_kind
-async def test_iterations_side_by_side(ordering):
+async def test_concurrent_iterations(ordering):
+    """Iterations of one listing do not disturb each other."""
     async with serving() as (server, piriod):
         one = piriod.customers(ordering=ordering, page_size=20)
         two = piriod.customers(country="CL", ordering="-created", page_size=50)
@@ -114,11 +117,9 @@ async def test_iterations_side_by_side(ordering):
         assert ids_of(second) == [id_ for id_ in expected(server, "-created") if id_ in chile]
 
 
-# --- what it costs ---
-
-
 @each_kind
-async def test_nothing_is_sent_before_it_is_read(ordering):
+async def test_lazy(ordering):
+    """Nothing is sent before the listing is read."""
     async with serving(10) as (server, piriod):
         listing = piriod.customers(ordering=ordering)
         assert listing.progress == Progress()
@@ -134,7 +135,8 @@ async def test_nothing_is_sent_before_it_is_read(ordering):
 
 @each_kind
 @pytest.mark.parametrize("length", [0, 1, 100])
-async def test_one_page_is_one_request(length, ordering):
+async def test_one_page(length, ordering):
+    """A list of one page takes one request."""
     async with serving(length) as (server, piriod):
         assert len(await piriod.customers(ordering=ordering).collect()) == length
         assert len(server.requests) == 1
@@ -143,7 +145,8 @@ async def test_one_page_is_one_request(length, ordering):
 @pytest.mark.parametrize(
     ("ordering", "most"), [(None, 25), ("name", 25), ("created", 1.06 * 25 + 3), ("-created", 1.06 * 25 + 3)]
 )
-async def test_requests_for_2_500(ordering, most):
+async def test_requests(ordering, most):
+    """A listing of 2,500 customers takes few more requests than it has pages."""
     async with serving(2_500) as (server, piriod):
         listing = piriod.customers(ordering=ordering)
         assert len(await listing.collect()) == 2_500
@@ -152,7 +155,8 @@ async def test_requests_for_2_500(ordering, most):
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-async def test_count_and_first_are_one_request_each(ordering):
+async def test_count_and_first(ordering):
+    """`count` and `first` send one request each, for one customer."""
     async with serving() as (server, piriod):
         listing = piriod.customers(ordering=ordering)
         assert await listing.count() == 500
@@ -162,7 +166,8 @@ async def test_count_and_first_are_one_request_each(ordering):
 
 
 @pytest.mark.parametrize("ordering", ORDERINGS)
-async def test_nobody(ordering):
+async def test_empty(ordering):
+    """A list without customers is empty, however it is read."""
     async with serving() as (_, piriod):
         listing = piriod.customers(name="nobody is called this", ordering=ordering)
         assert (await listing.count(), await listing.first(), await listing.collect()) == (0, None, [])
@@ -172,7 +177,8 @@ async def test_nobody(ordering):
 
 @pytest.mark.parametrize("ordering", ["created", "-created"])
 @pytest.mark.parametrize("taken", [1, 100, 499])
-async def test_first_after_a_checkpoint_is_one_request(taken, ordering):
+async def test_first_after_checkpoint(taken, ordering):
+    """`first` of a resumed listing is the customer after the checkpoint."""
     async with serving() as (server, piriod):
         listing = piriod.customers(ordering=ordering)
         await take(listing, taken)
@@ -190,11 +196,9 @@ async def take(listing, taken):
                 break
 
 
-# --- progress ---
-
-
 @each_kind
-async def test_progress_while_iterating(ordering):
+async def test_progress(ordering):
+    """`progress` counts customers and requests during an iteration."""
     async with serving(200, session={"concurrency": 2}) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         seen = []
@@ -210,7 +214,8 @@ async def test_progress_while_iterating(ordering):
 
 
 @each_kind
-async def test_progress_by_pages(ordering):
+async def test_progress_of_pages(ordering):
+    """A page counts as delivered when it is yielded."""
     async with serving(200) as (_, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         delivered = 0
@@ -220,7 +225,9 @@ async def test_progress_by_pages(ordering):
         assert delivered == 200
 
 
-async def test_progress_counts_retries():
+async def test_progress_with_retries():
+    """`progress` counts retries."""
+
     async def sleep(_):
         await asyncio.sleep(0)
 
@@ -232,7 +239,8 @@ async def test_progress_counts_retries():
         assert listing.progress.requests == len(server.requests)
 
 
-async def test_progress_is_of_the_iteration_started_last():
+async def test_progress_of_latest_iteration():
+    """`progress` is of the latest iteration."""
     async with serving(60) as (_, piriod):
         listing = piriod.customers(page_size=20, country="CL")
         first = aiter(listing)
@@ -248,7 +256,8 @@ async def test_progress_is_of_the_iteration_started_last():
 
 
 @pytest.mark.parametrize("way", ["count", "first"])
-async def test_questions_in_the_loop_leave_progress_and_checkpoint_alone(way):
+async def test_count_inside_loop(way):
+    """`count` and `first` inside a loop do not change `progress` and `checkpoint`."""
     async with serving(60) as (_, piriod):
         start = piriod.customers(page_size=20)
         await take(start, 5)
@@ -262,11 +271,9 @@ async def test_questions_in_the_loop_leave_progress_and_checkpoint_alone(way):
                 break
 
 
-# --- how far it looks ahead ---
-
-
 @each_kind
-async def test_a_consumer_that_stops_reading_stops_the_requests(ordering):
+async def test_slow_consumer(ordering):
+    """A consumer that stops iterating stops the requests."""
     concurrency = 2
     async with serving({"acc_1": 2_000, "acc_2": 1}, session={"concurrency": concurrency}) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
@@ -289,7 +296,8 @@ async def test_a_consumer_that_stops_reading_stops_the_requests(ordering):
 
 
 @each_kind
-async def test_one_page_at_most_is_decoded_in_a_turn_of_the_loop(ordering, monkeypatch):
+async def test_one_page_per_iteration(ordering, monkeypatch):
+    """At most one page is decoded per event-loop iteration."""
     turns, now = [], 0
     decode_customers = strict.decode_customers
 
@@ -311,9 +319,6 @@ async def test_one_page_at_most_is_decoded_in_a_turn_of_the_loop(ordering, monke
         counting.cancel()
         assert len(turns) >= 50
         assert len(set(turns)) == len(turns)
-
-
-# --- leaving ---
 
 
 async def leave_by_break(listing, taken, at):
@@ -391,7 +396,8 @@ WAYS = [
 @pytest.mark.parametrize("taken", [1, 21, 300])
 @each_kind
 @pytest.mark.parametrize("leave", WAYS)
-async def test_leaving_leaves_nothing_behind(leave, ordering, taken):
+async def test_leaving(leave, ordering, taken):
+    """However a loop is left, no task and no request is left behind."""
     async with serving(1_000, latency=(0, 0.005), session={"concurrency": 2}) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         begun = []
@@ -405,7 +411,8 @@ async def test_leaving_leaves_nothing_behind(leave, ordering, taken):
 
 
 @each_kind
-async def test_cancelled_while_it_waits_for_a_page(ordering):
+async def test_cancelled(ordering):
+    """A listing can be cancelled at any point, and read again."""
     async with serving(latency=0.02) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         for turns in range(0, 120, 8):
@@ -421,7 +428,8 @@ async def test_cancelled_while_it_waits_for_a_page(ordering):
 
 
 @each_kind
-async def test_an_error_of_the_server_leaves_nothing_behind(ordering):
+async def test_server_error(ordering):
+    """An error of the server leaves no task and no request behind."""
     async with serving(latency=(0, 0.005)) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         server.fail(status=418, page=5)
@@ -432,7 +440,8 @@ async def test_an_error_of_the_server_leaves_nothing_behind(ordering):
 
 
 @each_kind
-async def test_a_break_without_async_with_ends_it_soon(ordering):
+async def test_break_without_async_with(ordering):
+    """Without `async with`, the garbage collector ends the iteration."""
     async with serving() as (_, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         async for _ in listing:
@@ -441,7 +450,7 @@ async def test_a_break_without_async_with_ends_it_soon(ordering):
         assert_idle(piriod)
 
 
-async def test_async_with_ends_what_this_task_began_and_no_more():
+async def test_shared_listing():
     """A listing may be shared: one that leaves it does not cut off another."""
     async with serving() as (server, piriod):
         listing = piriod.customers(page_size=20)
@@ -461,7 +470,8 @@ async def test_async_with_ends_what_this_task_began_and_no_more():
         assert ids == expected(server, "created")
 
 
-async def test_async_with_keeps_nothing_that_has_ended():
+async def test_finished_iterations():
+    """An `async with` block does not keep iterations that have finished."""
     async with serving(60) as (_, piriod):
         listing = piriod.customers(page_size=20)
         async with listing:
@@ -469,9 +479,6 @@ async def test_async_with_keeps_nothing_that_has_ended():
                 await listing.collect()
                 assert [page async for page in listing.pages()]
             assert len(listing._scopes[0].generators) == 1
-
-
-# --- lists that cannot be read whole ---
 
 
 async def read_pages(listing):
@@ -506,7 +513,8 @@ def swap(server):
     "move", [shrink, empty, swap, MockServer.add], ids=["shrinks", "is emptied", "slides", "grows"]
 )
 @pytest.mark.parametrize("ordering", [None, "name"])
-async def test_by_number_all_is_delivered_and_then_it_fails(ordering, move):
+async def test_list_changes(ordering, move):
+    """By page number, everything received is delivered, and then an error is raised."""
     async with serving(session={"concurrency": 1}) as (server, piriod):
         listing = piriod.customers(ordering=ordering, page_size=20)
         moved = False
@@ -539,7 +547,8 @@ IGNORED = [
 
 
 @pytest.mark.parametrize(("ignores", "ordering", "message", "at_least"), IGNORED)
-async def test_a_server_that_does_not_do_as_it_is_asked(ignores, ordering, message, at_least):
+async def test_server_ignores(ignores, ordering, message, at_least):
+    """A server that ignores ordering or ranges is an error that names the way out."""
     async with serving(ignored_params=ignores) as (server, piriod):
         delivered, _, error = await read_pages(piriod.customers(ordering=ordering, page_size=20))
         assert message in str(error)
@@ -550,12 +559,14 @@ async def test_a_server_that_does_not_do_as_it_is_asked(ignores, ordering, messa
         assert len(await piriod.customers(ordering=None).collect()) == 500
 
 
-async def test_one_page_is_put_in_order():
+async def test_single_page_order():
+    """A list of one page is sorted, even if the server ignored the ordering."""
     async with serving(50, ignored_params={"ordering"}) as (server, piriod):
         assert ids_of(await piriod.customers().collect()) == expected(server, "created")
 
 
-async def test_one_page_of_customers_without_created_has_no_checkpoint():
+async def test_missing_created():
+    """A list of one page may lack `created`; then there is no checkpoint."""
     async with serving(0) as (server, piriod):
         server.add(created=OMITTED)
         listing = piriod.customers()
@@ -565,7 +576,8 @@ async def test_one_page_of_customers_without_created_has_no_checkpoint():
 
 
 @each_kind
-async def test_a_wrong_base_url(ordering):
+async def test_wrong_base_url(ordering):
+    """A base URL that is not the API is a `NotFoundError`."""
     async with serving() as (server, _), server.session(base_url=f"{server.url}/v2") as piriod:
         for read in ("collect", "first", "count"):
             with pytest.raises(NotFoundError):
@@ -573,8 +585,6 @@ async def test_a_wrong_base_url(ordering):
         assert_idle(piriod)
         assert len(server.requests) == 3
 
-
-# --- filters that the server ignores ---
 
 FILTERS = [
     ("country", {"country": "PE"}),
@@ -586,7 +596,8 @@ FILTERS = [
 
 @each_kind
 @pytest.mark.parametrize(("name", "filters"), FILTERS)
-async def test_an_ignored_filter_is_an_error(name, filters, ordering):
+async def test_ignored_filter(name, filters, ordering):
+    """A filter that the server ignores is an error before the first wrong customer."""
     async with serving(300, ignored_params={name}) as (_, piriod):
         listing = piriod.customers(**filters, ordering=ordering)
         for read in ("collect", "first"):
@@ -599,7 +610,8 @@ async def test_an_ignored_filter_is_an_error(name, filters, ordering):
 
 
 @each_kind
-async def test_a_filter_ignored_later_on_delivers_none_that_it_excludes(ordering):
+async def test_filter_ignored_later(ordering):
+    """Customers that a filter excludes are not delivered, on later pages either."""
     async with serving(500) as (server, piriod):
         countries = set()
 
@@ -613,7 +625,8 @@ async def test_a_filter_ignored_later_on_delivers_none_that_it_excludes(ordering
         assert countries == {"CL"}
 
 
-async def test_async_with_inside_async_with():
+async def test_nested_blocks():
+    """Blocks may be nested."""
     async with MockServer(3_000) as server, server.session() as piriod, piriod.customers() as listing:
         iteration = aiter(listing)
         await anext(iteration)
@@ -623,7 +636,7 @@ async def test_async_with_inside_async_with():
 
 
 @pytest.mark.parametrize("ordering", ["created", "name"])
-async def test_a_customer_that_comes_twice_in_one_response_is_delivered_once(ordering):
+async def test_duplicate(ordering):
     """As of a filter that joins tables, without DISTINCT."""
 
     class Joined(MockServer):
@@ -641,7 +654,8 @@ async def test_a_customer_that_comes_twice_in_one_response_is_delivered_once(ord
 
 
 @pytest.mark.parametrize("read", ["count", "first", "collect"])
-async def test_an_error_says_whose_customers_were_read(read):
+async def test_error_names_workspace(read):
+    """An error names the workspace."""
     async with MockServer(3) as server, server.session() as piriod:
         server.update(server.customers()[0]["id"], name=None)
         with pytest.raises(DecodeError, match=r"\(workspace acc_mock\)") as caught:
@@ -653,7 +667,8 @@ async def drain(customers):
     return [customer async for customer in customers]
 
 
-async def test_what_another_task_reads_is_that_tasks_to_end():
+async def test_other_task():
+    """A block does not end iterations of other tasks."""
     async with MockServer(300, latency=0.001) as server, server.session() as piriod:
         async with piriod.customers() as listing:
             reading = asyncio.create_task(drain(aiter(listing)))
@@ -662,7 +677,8 @@ async def test_what_another_task_reads_is_that_tasks_to_end():
         assert len(await reading) == 300
 
 
-async def test_left_in_another_task_than_it_was_entered_in():
+async def test_left_by_other_task():
+    """A block may be left by another task than entered it."""
     async with MockServer(3_000, latency=0.001) as server, server.session() as piriod:
         listing = piriod.customers()
         await listing.__aenter__()

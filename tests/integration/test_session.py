@@ -63,9 +63,6 @@ async def nobody():
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
-# --- refused ---
-
-
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -91,7 +88,8 @@ async def nobody():
     ],
     ids=str,
 )
-def test_an_argument_that_cannot_work(options, message):
+def test_invalid_argument(options, message):
+    """An invalid argument is an error that names it."""
     with pytest.raises(ConfigurationError) as caught:
         PiriodSession(**{"token": "token", **options})
     assert isinstance(caught.value, ValueError)
@@ -100,7 +98,8 @@ def test_an_argument_that_cannot_work(options, message):
     assert not caught.value.retryable
 
 
-def test_a_workspace_is_needed_by_the_time_it_is_listed():
+def test_missing_workspace():
+    """A session needs no workspace until it lists one."""
     piriod = PiriodSession("token")
     with pytest.raises(ConfigurationError, match="workspace=None: expected a workspace id"):
         piriod.customers()
@@ -125,7 +124,8 @@ def test_a_workspace_is_needed_by_the_time_it_is_listed():
         ("http://[::1]:8000/v1", "http://[::1]:8000/v1/customers/"),
     ],
 )
-def test_a_base_url(base_url, url):
+def test_base_url(base_url, url):
+    """Safe base URLs are accepted."""
     assert str(PiriodSession("token", base_url=base_url)._transport.url) == url
 
 
@@ -146,7 +146,8 @@ def test_a_base_url(base_url, url):
         ("https://user:hunter2@also@a.com", "'a.com'"),
     ],
 )
-def test_a_base_url_that_is_not_safe(base_url, shown):
+def test_unsafe_base_url(base_url, shown):
+    """A base URL that would expose the token is refused."""
     with pytest.raises(ConfigurationError) as caught:
         PiriodSession("token", base_url=base_url)
     assert isinstance(caught.value, ValueError)
@@ -155,12 +156,10 @@ def test_a_base_url_that_is_not_safe(base_url, shown):
 
 
 def test_repr():
+    """The repr shows server, workspace and mode, not the token."""
     assert repr(PiriodSession("token")) == "<PiriodSession https://api.piriod.com workspace=None>"
     piriod = PiriodSession("token", "acc", base_url="http://localhost:8000/v1", test_mode=True)
     assert repr(piriod) == "<PiriodSession http://localhost:8000/v1 workspace='acc', test_mode=True>"
-
-
-# --- from the environment ---
 
 
 def sent_by(piriod):
@@ -188,12 +187,14 @@ LIVE = "https://api.piriod.com/customers/"
     ],
 )
 def test_from_env(environment, variables, sent):
+    """`from_env` reads the environment variables."""
     for name, value in {"TOKEN": "token", **variables}.items():
         environment.setenv(f"PIRIOD_{name}", value)
     assert sent_by(PiriodSession.from_env()) == sent
 
 
-def test_options_go_before_the_environment(environment):
+def test_options_over_environment(environment):
+    """Arguments take precedence over the environment."""
     values = ("token", "acc", "true", "http://localhost:8000")
     for name, value in zip(ENVIRONMENT, values, strict=True):
         environment.setenv(name, value)
@@ -219,23 +220,22 @@ def test_options_go_before_the_environment(environment):
         ({"PIRIOD_TOKEN": "token", "PIRIOD_BASE_URL": "http://a.com"}, "base_url='http://a.com'"),
     ],
 )
-def test_an_environment_that_cannot_work(environment, variables, message):
+def test_invalid_environment(environment, variables, message):
+    """An invalid environment variable is an error that names it."""
     for name, value in variables.items():
         environment.setenv(name, value)
     with pytest.raises(ConfigurationError, match=re.escape(message)):
         PiriodSession.from_env()
 
 
-# --- sent ---
-
-
 @pytest.mark.parametrize("test_mode", [False, True])
 async def test_headers(test_mode):
+    """Each request has the headers of the API."""
     async with Listening(3) as server, server.session(test_mode=test_mode) as piriod:
         assert len(await piriod.customers().collect()) == (25 if test_mode else 3)
     (headers,) = server.headers
     assert dict(headers) == {
-        "Host": sandbox_host(piriod),
+        "Host": server_host(piriod),
         "Accept": "application/json",
         "User-Agent": f"piriod-async/{version('piriod-async')} aiohttp/{aiohttp.__version__}",
         "Authorization": "Token mock-token",
@@ -245,11 +245,12 @@ async def test_headers(test_mode):
     }
 
 
-def sandbox_host(piriod):
+def server_host(piriod):
     return piriod._transport.url.raw_authority
 
 
-async def test_a_workspace_for_one_listing():
+async def test_workspace_of_listing():
+    """A listing may name another workspace."""
     async with MockServer({"acc_a": 3, "acc_b": 5}) as server, server.session() as piriod:
         assert await piriod.customers().count() == 3
         assert await piriod.customers(workspace="acc_b").count() == 5
@@ -257,7 +258,8 @@ async def test_a_workspace_for_one_listing():
     assert [request.workspace for request in server.requests] == ["acc_a", "acc_b", "acc_a"]
 
 
-async def test_cookies_are_not_kept():
+async def test_cookies():
+    """Cookies of responses are not sent back."""
     async with Listening(3) as server, server.session(retry=RetryPolicy(wait_initial=0)) as piriod:
         server.fail(status=500, headers={"Set-Cookie": "sid=1; Path=/"})
         await piriod.customers().collect()
@@ -265,7 +267,8 @@ async def test_cookies_are_not_kept():
     assert not [headers for headers in server.headers if "Cookie" in headers]
 
 
-async def test_nothing_is_sent_before_it_is_asked_for():
+async def test_lazy():
+    """A session connects with its first request."""
     async with Listening(3) as server:
         async with server.session() as piriod:
             listing = piriod.customers()
@@ -277,6 +280,7 @@ async def test_nothing_is_sent_before_it_is_asked_for():
 
 
 async def test_stats():
+    """`stats` counts requests, retries and bytes."""
     async with MockServer(250) as server, server.session(retry=RetryPolicy(wait_initial=0)) as piriod:
         server.fail(status=500, page=2, times=2)
         pages = [page async for page in piriod.customers(ordering=None).pages()]
@@ -285,9 +289,6 @@ async def test_stats():
         assert stats.bytes_received == sum(len(page.raw) for page in pages)
         assert await piriod.customers().count() == 250
         assert piriod.stats.requests == 6
-
-
-# --- in time ---
 
 
 @asynccontextmanager
@@ -317,7 +318,8 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 10
 
 
 @pytest.mark.parametrize("parts", [[], [HEAD], [HEAD, *[b"{"] * 20]], ids=["no headers", "no body", "drop by drop"])
-async def test_the_timeout_covers_headers_and_body(parts):
+async def test_timeout(parts):
+    """The timeout covers headers and body."""
     async with slow_server(*parts) as base_url:
         retry = RetryPolicy(attempts=1)
         async with PiriodSession("token", "acc", base_url=base_url, timeout=0.25, retry=retry) as piriod:
@@ -328,16 +330,15 @@ async def test_the_timeout_covers_headers_and_body(parts):
             assert isinstance(caught.value.__cause__, TimeoutError)
 
 
-async def test_waiting_in_line_is_no_part_of_the_timeout():
+async def test_timeout_without_queueing():
+    """Waiting for a slot does not count as a timeout."""
     async with MockServer(3, latency=0.05) as server, server.session(concurrency=1, timeout=0.4) as piriod:
         assert await asyncio.gather(*(piriod.customers().count() for _ in range(12))) == [3] * 12
         assert piriod.stats.retries == 0
 
 
-# --- an aiohttp session of the caller's ---
-
-
-async def test_a_borrowed_session_is_used_as_it_is_and_left_open():
+async def test_client_session():
+    """A `client_session` is used with its own settings, and left open."""
     started = []
 
     async def on_request_start(_, __, params):
@@ -363,7 +364,8 @@ async def test_a_borrowed_session_is_used_as_it_is_and_left_open():
     assert sent.getall("Authorization") == ["Token mock-token"]
 
 
-async def test_a_borrowed_session_that_raises_for_status():
+async def test_client_session_raises_for_status():
+    """A `client_session` with raise_for_status gives the same errors."""
     async with MockServer(3) as server, aiohttp.ClientSession(raise_for_status=True) as client:
         piriod = server.session(client_session=client, retry=RetryPolicy(wait_initial=0))
         server.fail(status=500)
@@ -373,7 +375,8 @@ async def test_a_borrowed_session_that_raises_for_status():
             await piriod.customers().count()
 
 
-async def test_a_borrowed_sessions_proxy():
+async def test_client_session_proxy():
+    """The proxy of a `client_session` is used."""
     async with (
         Listening(3) as proxy,
         nobody() as base_url,
@@ -381,7 +384,7 @@ async def test_a_borrowed_sessions_proxy():
         proxy.session(client_session=client, base_url=base_url) as piriod,
     ):
         assert await piriod.customers().count() == 3
-        assert proxy.headers[0]["Host"] == sandbox_host(piriod)
+        assert proxy.headers[0]["Host"] == server_host(piriod)
 
 
 def netrc(environment, tmp_path):
@@ -393,7 +396,8 @@ def netrc(environment, tmp_path):
 
 @pytest.mark.parametrize("source", ["auth", "netrc"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # aiohttp 4 will have no `auth`
-async def test_a_borrowed_session_with_another_password(environment, tmp_path, source):
+async def test_client_session_auth(environment, tmp_path, source):
+    """A `client_session` with its own credentials is an error that says so."""
     netrc(environment, tmp_path)
     options = {"auth": aiohttp.BasicAuth("me", "hunter2")} if source == "auth" else {"trust_env": True}
     async with (
@@ -410,7 +414,8 @@ async def test_a_borrowed_session_with_another_password(environment, tmp_path, s
         assert server.requests == []
 
 
-async def test_a_borrowed_session_that_is_closed():
+async def test_client_session_closed():
+    """A closed `client_session` is an error that says so."""
     async with MockServer(3) as server:
         client = aiohttp.ClientSession()
         piriod = server.session(client_session=client)
@@ -421,8 +426,9 @@ async def test_a_borrowed_session_that_is_closed():
 
 
 @pytest.mark.parametrize("ordering", [None, "created"])
-@pytest.mark.parametrize("under_way", [False, True])
-async def test_a_borrowed_session_closed_in_mid_crawl(clock, under_way, ordering):
+@pytest.mark.parametrize("pending", [False, True])
+async def test_client_session_closed_during_listing(clock, pending, ordering):
+    """A `client_session` that its owner closes ends the listing with an error."""
     async with MockServer(1_000) as server:
         client = aiohttp.ClientSession()
         piriod = server.session(client_session=client, retry=clock.policy())
@@ -430,7 +436,7 @@ async def test_a_borrowed_session_closed_in_mid_crawl(clock, under_way, ordering
         customers = aiter(piriod.customers(ordering=ordering))
         await anext(customers)
         rest = asyncio.create_task(drain(customers))
-        while under_way and all(request.page != 3 for request in server.requests):  # noqa: ASYNC110
+        while pending and all(request.page != 3 for request in server.requests):  # noqa: ASYNC110
             await asyncio.sleep(0)
         await client.close()
         with pytest.raises((APIConnectionError, ConfigurationError), match=r"client_session (is|was) closed") as caught:
@@ -441,9 +447,6 @@ async def test_a_borrowed_session_closed_in_mid_crawl(clock, under_way, ordering
 
 async def drain(customers):
     return [customer.id async for customer in customers]
-
-
-# --- the environment's proxy ---
 
 
 @asynccontextmanager
@@ -461,7 +464,8 @@ async def proxy_server():
         yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
 
 
-async def test_our_own_session_passes_the_proxy(environment):
+async def test_proxy(environment):
+    """HTTPS_PROXY is used, with its credentials."""
     async with proxy_server() as (proxy, asked):
         environment.setenv("HTTPS_PROXY", f"http://me:hunter2@{proxy}")
         async with PiriodSession("secret-token", "acc", retry=RetryPolicy(attempts=1)) as piriod:
@@ -487,7 +491,8 @@ async def test_what_stays_on_this_machine_passes_no_proxy(environment, variables
 
 
 @pytest.mark.parametrize("address", ["proxy:3128", "http://me:hunter2@proxy:port"])
-async def test_a_proxy_that_is_none(environment, address):
+async def test_invalid_proxy(environment, address):
+    """An invalid HTTPS_PROXY is an error that names it."""
     environment.setenv("HTTPS_PROXY", address)
     async with PiriodSession("token", "acc") as piriod:
         with pytest.raises(ConfigurationError, match=r"HTTPS_PROXY: expected a URL such as") as caught:
@@ -496,6 +501,7 @@ async def test_a_proxy_that_is_none(environment, address):
 
 
 async def test_no_proxy(environment):
+    """NO_PROXY is respected."""
     async with proxy_server() as (proxy, asked), nobody() as base_url:
         environment.setenv("HTTPS_PROXY", f"http://{proxy}")
         environment.setenv("NO_PROXY", "127.0.0.1")
@@ -507,17 +513,16 @@ async def test_no_proxy(environment):
         assert asked == []
 
 
-async def test_our_own_session_knows_no_netrc(environment, tmp_path):
+async def test_netrc(environment, tmp_path):
+    """A netrc file is not read."""
     netrc(environment, tmp_path)
     async with Listening(3) as server, server.session() as piriod:
         assert await piriod.customers().count() == 3
     assert server.headers[0]["Authorization"] == "Token mock-token"
 
 
-# --- closed ---
-
-
-async def test_closed_twice_and_not_used_again():
+async def test_closed_twice():
+    """A session can be closed twice, but not used again."""
     async with MockServer(3) as server, server.session() as piriod:
         listing = piriod.customers()
         assert await listing.count() == 3
@@ -530,7 +535,8 @@ async def test_closed_twice_and_not_used_again():
     assert len(server.requests) == 1
 
 
-async def test_closed_before_it_was_used():
+async def test_closed_unused():
+    """A session that was never used can be closed."""
     piriod = PiriodSession("token", "acc")
     await piriod.close()
     await piriod.close()
@@ -538,7 +544,8 @@ async def test_closed_before_it_was_used():
         await piriod.customers().count()
 
 
-async def test_async_with_closes_on_errors_too():
+async def test_closed_on_error():
+    """`async with` closes the session if its body raises."""
     async with MockServer(3) as server:
         with pytest.raises(ZeroDivisionError):
             async with server.session() as piriod:
@@ -548,7 +555,8 @@ async def test_async_with_closes_on_errors_too():
 
 
 @pytest.mark.parametrize("turns", range(8))
-async def test_closed_by_two_at_once(turns):
+async def test_closed_concurrently(turns):
+    """Two tasks can close a session at once."""
     async with MockServer(3, latency=10) as server:
         piriod = server.session()
         task = asyncio.create_task(piriod.customers().collect())
@@ -564,7 +572,8 @@ async def test_closed_by_two_at_once(turns):
 
 
 @pytest.mark.parametrize("ordering", [None, "created", "-created"])
-async def test_closed_in_mid_crawl(ordering):
+async def test_closed_during_listing(ordering):
+    """Closing a session ends its listings with an error."""
     async with MockServer(1_000) as server:
         piriod = server.session()
         customers = aiter(piriod.customers(ordering=ordering))
@@ -594,7 +603,7 @@ async def never(_):
 )
 @pytest.mark.parametrize("borrowed", [False, True])
 async def test_closed_while_it_waits_for(where, faults, borrowed):
-    """Three crawls, one of them under way, two in the line: each ends with our own error."""
+    """Three listings, one request pending and two queued, each end with our error."""
     async with MockServer(3) as server, aiohttp.ClientSession() as client:
         retry = RetryPolicy(wait_initial=10, sleep=never)
         piriod = server.session(concurrency=1, retry=retry, client_session=client if borrowed else None)
@@ -613,7 +622,8 @@ async def test_closed_while_it_waits_for(where, faults, borrowed):
         ] * 3
 
 
-async def test_a_cancelled_crawl_leaves_the_session_fit_for_use():
+async def test_used_after_cancellation():
+    """After a cancelled listing, the session can be used."""
     async with MockServer(300, latency=10) as server, server.session() as piriod:
         task = asyncio.create_task(piriod.customers().collect())
         while not piriod.stats.in_flight:  # noqa: ASYNC110
@@ -636,9 +646,6 @@ async def test_a_deadline_in_the_very_turn_of_an_attempts_timeout(many):
             async with asyncio.timeout(0.1):
                 await listing.collect()
         assert (piriod.stats.requests, piriod.stats.in_flight, len(piriod._transport._loop_state.pending)) == (1, 0, 0)
-
-
-# --- more than one event loop ---
 
 
 def free_port():
@@ -678,7 +685,8 @@ def test_loop_ends_while_listing():
     asyncio.run(piriod.close())
 
 
-def test_two_loops_at_once_are_refused():
+def test_two_running_loops():
+    """A session in use on one event loop is refused on another."""
     piriod = PiriodSession("mock-token", "acc_mock", base_url=f"http://127.0.0.1:{free_port()}")
 
     async def use():
@@ -690,7 +698,9 @@ def test_two_loops_at_once_are_refused():
     asyncio.run(use())
 
 
-def test_a_borrowed_session_stays_on_its_loop():
+def test_client_session_other_loop():
+    """A `client_session` of another event loop is refused."""
+
     async def make():
         client = aiohttp.ClientSession()
         return client, PiriodSession("t", "acc", base_url=f"http://127.0.0.1:{free_port()}", client_session=client)
@@ -705,7 +715,9 @@ def test_a_borrowed_session_stays_on_its_loop():
     asyncio.run(use(*asyncio.run(make())))
 
 
-def test_a_borrowed_session_used_on_its_loop_and_on_another():
+def test_client_session_two_loops():
+    """A `client_session` works on its own event loop, before and after another one."""
+
     async def make():
         client = aiohttp.ClientSession()
         piriod = PiriodSession(
@@ -763,7 +775,8 @@ asyncio.run(use())
 """
 
 
-async def test_of_a_session_that_was_dropped_unclosed_aiohttp_warns():
+async def test_dropped_session():
+    """aiohttp warns of a session that was never closed."""
     async with MockServer(3) as server:
         said = await run(DROPPED, server, "-W", "always")
     assert "ResourceWarning: Unclosed client session <aiohttp" in said
@@ -788,7 +801,8 @@ asyncio.run(piriod.close())
 """
 
 
-async def test_a_session_made_before_a_fork_serves_both():
+async def test_fork():
+    """A session created before a fork works in both processes."""
     async with MockServer(250) as server:
         assert await run(FORKED, server) == ""
         assert len(server.requests) == 3 * 4
@@ -797,12 +811,12 @@ async def test_a_session_made_before_a_fork_serves_both():
 @pytest.mark.parametrize(
     ("pool", "room"), [({"limit": 3}, 3), ({"limit_per_host": 2}, 2), ({"limit": 0}, 8), ({"limit": 100}, 8)]
 )
-async def test_no_more_under_way_than_a_borrowed_session_has_connections(pool, room):
+async def test_no_more_pending_than_a_borrowed_session_has_connections(pool, room):
     """Those that wait for a connection would eat their timeout."""
-    under_way = []
+    pending = []
 
     async def note(*_):
-        under_way.append(piriod.stats.in_flight)
+        pending.append(piriod.stats.in_flight)
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(note)
@@ -812,4 +826,4 @@ async def test_no_more_under_way_than_a_borrowed_session_has_connections(pool, r
         server.session(client_session=client) as piriod,
     ):
         await piriod.customers().collect()
-    assert max(under_way) == room
+    assert max(pending) == room

@@ -41,12 +41,10 @@ async def read(listing):
     return came
 
 
-# --- all of it ---
-
-
 @pytest.mark.parametrize("ordering", ["created", None])
 @pytest.mark.parametrize("concurrency", [1, 8])
-async def test_each_workspace_whole_and_in_its_own_order(concurrency, ordering):
+async def test_complete(concurrency, ordering):
+    """Each workspace is delivered completely and in its own order."""
     async with MockServer(SIZES) as server, server.session(concurrency=concurrency) as piriod:
         came = await read(piriod.across(SIZES, ordering=ordering))
         turn = -1 if ordering is None else 1
@@ -55,7 +53,8 @@ async def test_each_workspace_whole_and_in_its_own_order(concurrency, ordering):
             assert len(server.requests) == 1 + 1 + 1 + 3 + 10
 
 
-async def test_filters_go_to_each():
+async def test_filters():
+    """The filters apply to each workspace."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         found = await piriod.across(SIZES, country="CL", page_size=50).collect()
         assert {name: [customer.id for customer in customers] for name, customers in found.items()} == {
@@ -65,6 +64,7 @@ async def test_filters_go_to_each():
 
 
 async def test_pages():
+    """`pages` yields the responses with their workspace."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         listing = piriod.across(SIZES)
         came = Counter()
@@ -75,7 +75,8 @@ async def test_pages():
         assert came == SIZES
 
 
-async def test_nothing_is_sent_before_it_is_read():
+async def test_lazy():
+    """Nothing is sent before the listing is read."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         listing = piriod.across(SIZES)
         listing.pages()
@@ -83,25 +84,29 @@ async def test_nothing_is_sent_before_it_is_read():
         assert server.requests == []
 
 
-async def test_it_can_be_read_again():
+async def test_read_again():
+    """A listing of a list of ids can be read again."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         listing = piriod.across(list(SIZES))
         assert await read(listing) == await read(listing)
 
 
-async def test_each_once():
+async def test_repeated_id():
+    """An id that is repeated is read once."""
     async with MockServer({"acc_1": 3}) as server, server.session() as piriod:
         assert len((await read(piriod.across(["acc_1"] * 5)))["acc_1"]) == 3
         assert len(server.requests) == 1
 
 
 async def test_no_workspaces():
+    """Without ids, the listing is empty."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         assert await piriod.across([]).collect() == {}
         assert server.requests == []
 
 
-async def test_exactly_once_while_the_lists_move():
+async def test_exactly_once():
+    """Every customer of each workspace is delivered once while the lists change."""
     sizes = {f"acc_{n}": 30 * n for n in range(12)}
     async with MockServer(sizes, mutations=Mutations(rate=2)) as server, server.session() as piriod:
         came = await read(piriod.across(sizes, page_size=20))
@@ -110,10 +115,9 @@ async def test_exactly_once_while_the_lists_move():
             assert len(set(came.get(workspace, []))) == len(came.get(workspace, []))
 
 
-# --- the ids ---
+async def test_sources_of_ids():
+    """Ids may come from any iterable or async iterable."""
 
-
-async def test_ids_may_come_from_anywhere():
     async def asynchronously():
         for workspace in SIZES:
             await asyncio.sleep(0)
@@ -126,7 +130,8 @@ async def test_ids_may_come_from_anywhere():
         assert await read(piriod.across(asynchronously())) == expected
 
 
-async def test_ids_are_taken_as_there_is_room():
+async def test_ids_taken_on_demand():
+    """Ids are taken as there is room."""
     taken = []
 
     def endless():
@@ -143,7 +148,8 @@ async def test_ids_are_taken_as_there_is_room():
         assert len(server.requests) <= 20
 
 
-async def test_an_iterator_that_is_used_up_is_not_taken_for_no_workspaces():
+async def test_used_iterator():
+    """An iterator that is used up is an error, not an empty listing."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         listing = piriod.across(iter(SIZES))
         await listing.collect()
@@ -151,7 +157,9 @@ async def test_an_iterator_that_is_used_up_is_not_taken_for_no_workspaces():
             await listing.collect()
 
 
-async def test_a_source_of_ids_that_fails():
+async def test_source_fails():
+    """An error of the source of ids ends the listing."""
+
     async def failing():
         yield "acc_1"
         raise ZeroDivisionError
@@ -161,7 +169,9 @@ async def test_a_source_of_ids_that_fails():
             await piriod.across(failing(), on_error="collect").collect()
 
 
-async def test_a_source_of_ids_that_is_cancelled_is_not_taken_for_its_end():
+async def test_source_cancelled():
+    """A source of ids that is cancelled is an error, not the end."""
+
     async def cancelled():
         yield "acc_1"
         raise asyncio.CancelledError
@@ -171,7 +181,9 @@ async def test_a_source_of_ids_that_is_cancelled_is_not_taken_for_its_end():
             await piriod.across(cancelled(), on_error="collect").collect()
 
 
-async def test_a_source_of_ids_that_goes_on_after_a_cancellation():
+async def test_source_swallows_cancellation():
+    """A source of ids that swallows its cancellation does not keep the listing alive."""
+
     async def stubborn():
         for workspace in SIZES:
             with suppress(asyncio.CancelledError):
@@ -192,7 +204,9 @@ class Interrupt(BaseException):
     """As a test framework may raise; those of the interpreter end the loop."""
 
 
-async def test_what_is_no_exception_ends_it_too():
+async def test_base_exception():
+    """A BaseException in a worker ends the listing too."""
+
     async def interrupted():
         yield "acc_1"
         raise Interrupt
@@ -213,7 +227,8 @@ async def test_what_is_no_exception_ends_it_too():
                 await piriod.across(SIZES, on_error="collect").collect()
 
 
-async def test_what_cannot_be_an_id_at_all():
+async def test_unhashable_id():
+    """An id that is not hashable is an error that names it."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         with pytest.raises(QueryError, match=r"workspaces: \['acc_1'\]: expected a workspace id"):
             await piriod.across([["acc_1"]], on_error="collect").collect()
@@ -227,7 +242,8 @@ async def test_no_id_ends_the_list():
         assert list(listing.errors) == ["\n", ""]
 
 
-async def test_of_two_iterations_each_has_its_own_errors():
+async def test_errors_of_two_iterations():
+    """Concurrent iterations have their own errors."""
     async with MockServer(SIZES, latency=0.001) as server, server.session() as piriod:
         server.fail(status=403, page=3, workspace="acc_1000")
         listing = piriod.across(SIZES, on_error="collect")
@@ -250,7 +266,8 @@ async def test_of_two_iterations_each_has_its_own_errors():
         ({"workspaces": [], "page_size": 101}, "page_size=101: expected"),
     ],
 )
-async def test_bad_arguments_are_refused_at_once(arguments, message):
+async def test_invalid_arguments(arguments, message):
+    """An invalid argument is an error before anything is sent."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         with pytest.raises(QueryError, match=message):
             piriod.across(**arguments)
@@ -258,10 +275,8 @@ async def test_bad_arguments_are_refused_at_once(arguments, message):
             piriod.across([], countr="CL")
 
 
-# --- what fails ---
-
-
-async def test_collected_errors_cost_nobody_else():
+async def test_collect():
+    """With `on_error="collect"`, a workspace that fails does not affect others."""
     async with MockServer(SIZES) as server, server.session(retry=SWIFT) as piriod:
         server.fail(status=403, workspace="acc_250", times=None)
         server.fail(status=500, workspace="acc_1000", times=None, page=3)
@@ -282,7 +297,8 @@ async def test_collected_errors_cost_nobody_else():
         assert set(group.value.exceptions) == set(listing.errors.values())
 
 
-async def test_errors_are_those_of_the_last_iteration():
+async def test_errors_of_latest_iteration():
+    """`errors` are of the latest iteration."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         server.fail(status=403, workspace="acc_1")
         listing = piriod.across(SIZES, on_error="collect")
@@ -292,7 +308,8 @@ async def test_errors_are_those_of_the_last_iteration():
         listing.raise_for_errors()
 
 
-async def test_the_first_error_ends_it_and_names_the_workspace():
+async def test_raise():
+    """With `on_error="raise"`, the first error ends the listing and names the workspace."""
     async with MockServer(SIZES, latency=0.001) as server, server.session(concurrency=2) as piriod:
         server.fail(status=403, workspace="acc_100", times=None)
         with pytest.raises(PermissionDeniedError, match="acc_100") as caught:
@@ -301,7 +318,8 @@ async def test_the_first_error_ends_it_and_names_the_workspace():
         assert piriod.stats.in_flight == 0
 
 
-async def test_an_error_that_is_no_answer_is_named_too():
+async def test_connection_error():
+    """A connection error names the workspace too."""
     async with MockServer(SIZES, ignored_params={"country"}) as server, server.session() as piriod:
         with pytest.raises(FilterIgnoredError, match=r"acc_(1|100|250|1000)\b"):
             await piriod.across(SIZES, country="PE").collect()
@@ -309,7 +327,8 @@ async def test_an_error_that_is_no_answer_is_named_too():
         assert {name: len(customers) for name, customers in found.items()} == SIZES
 
 
-async def test_the_retry_budget_is_the_sessions():
+async def test_shared_retry_budget():
+    """Workspaces share the retry budget of the session."""
     sizes = dict.fromkeys((f"acc_{n}" for n in range(200)), 5)
     async with MockServer(sizes) as server, server.session(concurrency=32, retry=SWIFT) as piriod:
         server.fail(status=503, times=None)
@@ -324,7 +343,8 @@ async def test_the_retry_budget_is_the_sessions():
         assert piriod.stats.retry_budget == 200
 
 
-async def test_a_limit_of_the_server_is_everybodys(clock):
+async def test_shared_pause(clock):
+    """A pause that the server asks for applies to all workspaces."""
     async with MockServer(SIZES) as server, server.session(retry=clock.policy()) as piriod:
         server.fail(status=429, retry_after=7, workspace="acc_1")
         assert len((await piriod.across(SIZES).collect())["acc_1000"]) == 1_000
@@ -334,10 +354,8 @@ async def test_a_limit_of_the_server_is_everybodys(clock):
             await piriod.across(SIZES).collect()
 
 
-# --- fairness, and room ---
-
-
-async def test_a_small_one_is_not_held_up_by_a_large_one():
+async def test_fairness():
+    """A small workspace does not wait for a large one."""
     sizes = {"acc_large": 5_000, **{f"acc_{n}": 20 for n in range(40)}}
     async with MockServer(sizes) as server, server.session(concurrency=4) as piriod:
         order = [workspace async for workspace, _ in piriod.across(sizes).pages()]
@@ -347,7 +365,7 @@ async def test_a_small_one_is_not_held_up_by_a_large_one():
 
 
 async def test_the_last_one_has_all_the_room_to_itself():
-    """A share of the look-ahead at first; in the end, as many requests at once as there may be."""
+    """The last workspace gets all of the prefetching."""
     most = 0
 
     class Counting(MockServer):
@@ -363,7 +381,8 @@ async def test_the_last_one_has_all_the_room_to_itself():
     assert most == 4
 
 
-async def test_a_bounded_number_of_tasks_and_pages():
+async def test_bounded():
+    """The number of tasks and pages does not grow with the workspaces."""
     rng = random.Random(7)
     sizes = {f"acc_{n}": rng.choice((0, 3, 90, 400, 1_200)) for n in range(30)}
     concurrency, tasks, waiting = 4, 0, 0
@@ -380,7 +399,8 @@ async def test_a_bounded_number_of_tasks_and_pages():
     assert waiting <= PREFETCH_PER_REQUEST * concurrency + 4 * crawls
 
 
-async def test_who_stops_reading_stops_the_requests():
+async def test_slow_consumer():
+    """A consumer that stops iterating stops the requests."""
     sizes = {f"acc_{n}": 1_000 for n in range(50)}
     async with MockServer(sizes) as server, server.session(concurrency=2) as piriod, piriod.across(sizes) as listing:
         async for _ in listing:
@@ -393,10 +413,8 @@ async def test_who_stops_reading_stops_the_requests():
         assert seen <= WORKERS_PER_REQUEST * 2 * 4
 
 
-# --- progress ---
-
-
 async def test_progress():
+    """`progress` has the sums and each workspace."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         server.fail(status=500, workspace="acc_1")
         listing = piriod.across(SIZES)
@@ -414,11 +432,9 @@ async def test_progress():
         }
 
 
-# --- the end ---
-
-
 @pytest.mark.parametrize("after", [0, 1, 5, 300])
 async def test_left_early(after):
+    """A loop that is left early leaves no task behind."""
     async with MockServer(SIZES, latency=0.001) as server, server.session() as piriod:
         async with piriod.across(SIZES) as listing:
             taken = 0
@@ -431,6 +447,7 @@ async def test_left_early(after):
 
 
 async def test_closed():
+    """A listing that is closed leaves no task behind."""
     async with MockServer(SIZES) as server, server.session() as piriod:
         async with aclosing(piriod.across(SIZES).pages()) as pages:
             await anext(pages)
@@ -438,7 +455,8 @@ async def test_closed():
 
 
 @pytest.mark.parametrize("on_error", ["raise", "collect"])
-async def test_the_session_closes_meanwhile(on_error):
+async def test_session_closed(on_error):
+    """Closing the session ends the listing with an error."""
     async with MockServer(SIZES, latency=5) as server, server.session() as piriod:
         listing = piriod.across(SIZES, on_error=on_error)
         collecting = asyncio.create_task(listing.collect())
