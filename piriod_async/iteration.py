@@ -45,10 +45,10 @@ class Iteration:
     workspace: str
     fingerprint: str
     cursor: Cursor | None
-    _transport: Transport
-    _decoder: PageDecoder
-    _prefetch_limit: PrefetchLimit
-    _check_filters: bool
+    _transport: Transport = field(alias="transport")
+    _decoder: PageDecoder = field(alias="decoder")
+    _prefetch_limit: PrefetchLimit = field(alias="prefetch_limit")
+    _check_filters: bool = field(alias="check_filters")
     counters: RequestCounters = field(factory=RequestCounters, init=False)
     total: int | None = field(default=None, init=False)
     page: Page = field(default=_NO_PAGE, init=False)

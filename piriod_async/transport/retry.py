@@ -78,8 +78,9 @@ class _RetryLoop(Generic[T]):
     retry_cost: int = 0
 
     async def run(self) -> T:
+        deadline = asyncio.timeout(None)
         try:
-            async with asyncio.timeout(None) as deadline:
+            async with deadline:
                 try:
                     return await self._attempt(deadline)  # outside tenacity, which would cost 5 % of a page's CPU time
                 except PiriodError:

@@ -82,7 +82,7 @@ class MockServer(Store, Faults):
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
         self._port = port
         self._mutations = mutations or Mutations(rate=0)
-        self._timestamp_precision = timestamp_precision
+        self._timestamp_precision: TimestampPrecision = timestamp_precision
         self._tie_order = tie_order
         self._ignored_params = frozenset(ignored_params)
         self._random = Random(f"{seed}/server")
