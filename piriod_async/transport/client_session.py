@@ -6,4 +6,4 @@ import aiohttp
 def open_client_session(concurrency: int) -> aiohttp.ClientSession:
     """Return an aiohttp session that stores no cookies and has one connection per concurrent request."""
     connector = aiohttp.TCPConnector(limit=concurrency)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(connector=connector)
