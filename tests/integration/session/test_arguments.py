@@ -1,0 +1,64 @@
+"""Arguments of `PiriodSession`, and its repr."""
+
+import math
+import re
+
+import aiohttp
+import pytest
+
+from piriod_async import ConfigurationError, PiriodSession, RetryPolicy
+
+ASCII = "expected text of visible ASCII characters, without spaces"
+POSITIVE_INT = "expected a whole number, 1 or more"
+SECONDS = "expected a number of seconds above 0"
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("workspace", ("", "acc\n", 7), ASCII),
+        ("test_mode", (None, 1, "true"), "expected True or False"),
+        ("concurrency", (0, -1, 1.0, "8", True, None), POSITIVE_INT),
+        ("max_page_bytes", (0, 1.5, None, True), POSITIVE_INT),
+        ("timeout", (0, -1, math.inf, math.nan, "30", None, True), SECONDS),
+        ("retry", (None, 3, RetryPolicy), "expected a RetryPolicy"),
+        ("client_session", ("mine", aiohttp.ClientSession), "expected an aiohttp.ClientSession"),
+    ],
+)
+def test_invalid(name, values, message):
+    """An invalid argument is a `ConfigurationError` that shows its value."""
+    for value in values:
+        with pytest.raises(ConfigurationError) as caught:
+            PiriodSession(**{"token": "token", name: value})
+        assert isinstance(caught.value, ValueError)
+        assert str(caught.value) == f"{name}={value!r}: {message}"
+        assert caught.value.attempts == 0
+        assert not caught.value.retryable
+
+
+@pytest.mark.parametrize("token", ["", "a\r\nX: y", None])  # test_auth has more
+def test_invalid_token(token):
+    """An invalid token is a `ConfigurationError` that does not show it."""
+    with pytest.raises(ConfigurationError) as caught:
+        PiriodSession(token)
+    assert isinstance(caught.value, ValueError)
+    assert str(caught.value) == f"token='********': {ASCII}"
+    assert caught.value.attempts == 0
+    assert not caught.value.retryable
+
+
+def test_workspace_required():
+    """A listing needs a workspace, from the session or from `customers()`."""
+    piriod = PiriodSession("token")
+    with pytest.raises(ConfigurationError, match="workspace=None: expected a workspace id"):
+        piriod.customers()
+    with pytest.raises(ConfigurationError, match=re.escape(f"workspace='': {ASCII}")):
+        piriod.customers(workspace="")
+    assert piriod.customers(workspace="acc").workspace == "acc"
+
+
+def test_repr():
+    """The repr has the base URL, the workspace and the mode, and no token."""
+    assert repr(PiriodSession("token")) == "<PiriodSession https://api.piriod.com workspace=None>"
+    piriod = PiriodSession("token", "acc", base_url="http://localhost:8000/v1", test_mode=True)
+    assert repr(piriod) == "<PiriodSession http://localhost:8000/v1 workspace='acc', test_mode=True>"
