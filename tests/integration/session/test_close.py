@@ -1,6 +1,7 @@
 """Closing a session, idle or in use."""
 
 import asyncio
+from contextlib import aclosing
 
 import aiohttp
 import pytest
@@ -115,3 +116,12 @@ async def test_after_cancellation():
         assert (piriod.stats.in_flight, len(piriod._transport._loop_state.pending)) == (0, 0)
         server._latency = 0, 0
         assert len(await piriod.customers().collect()) == 300
+
+
+async def test_aclosing():
+    """`contextlib.aclosing` closes a session."""
+    async with MockServer(3) as server:
+        async with aclosing(server.session()) as piriod:
+            assert await piriod.customers().count() == 3
+        with pytest.raises(APIConnectionError, match="the session is closed"):
+            await piriod.customers().count()
