@@ -22,7 +22,7 @@ def test_ruc() -> None:
 def test_rfc_check_digit() -> None:
     """Mexican RFCs of known companies are right, and all check digits occur."""
     known = ["SAT970701NN3", "BIM011108DJ5", "TME840315KT6", "CFE370814QI0", "BNM840515VB1", "NWM9709244W4"]
-    assert [with_rfc_check_digit(rfc[:-1]) for rfc in known] == known
+    assert [with_rfc_check_digit(published[:-1]) for published in known] == known
     assert {rfc(n)[-1] for n in range(40_000_000, 40_000_100)} == set("0123456789A")
 
 
