@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -9,7 +10,7 @@ from attrs import frozen
 
 from piriod_async.errors import FilterIgnoredError
 from piriod_async.models import Customer
-from piriod_async.pagination.time_range import earliest, latest
+from piriod_async.pagination.time_range import TimeRange
 from piriod_async.query import CustomerQuery
 
 
@@ -48,9 +49,9 @@ def _conditions(query: CustomerQuery) -> Iterator[_Condition]:
     if country := query.country:
         yield _Condition("country", _country_id, lambda value: value.casefold() == country.casefold())
     if gte := query.created__gte:
-        yield _Condition("created__gte", attrgetter("created"), lambda at: not at or at >= gte or latest(at) >= gte)
+        yield _Condition("created__gte", attrgetter("created"), _within(TimeRange(gte=gte)))
     if lte := query.created__lte:
-        yield _Condition("created__lte", attrgetter("created"), lambda at: not at or at <= lte or earliest(at) <= lte)
+        yield _Condition("created__lte", attrgetter("created"), _within(TimeRange(lte=lte)))
     for name in ("email", "name", "tax_id"):
         if text := getattr(query, name):
             yield _Condition(name, attrgetter(name), _contains(text))
@@ -65,6 +66,10 @@ def _country_id(customer: Customer) -> str:
 
 def _metadata_of(key: str) -> Callable[[Customer], Any]:
     return lambda customer: customer.metadata.get(key)
+
+
+def _within(created_range: TimeRange) -> Callable[[datetime | None], bool]:
+    return lambda created: created is None or not created_range.excludes(created)
 
 
 def _contains(text: str) -> Callable[[str | None], bool]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import random
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -34,6 +35,12 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     for module in ("retry", "limiter"):
         monkeypatch.setattr(f"piriod_async.transport.{module}.time", clock)
     return clock
+
+
+@pytest.fixture
+def max_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every random wait is the longest possible."""
+    monkeypatch.setattr(random, "uniform", lambda _, high: high)
 
 
 @pytest.fixture

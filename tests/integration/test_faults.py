@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import itertools
-import socket
 import tracemalloc
 from collections import Counter
 from contextlib import asynccontextmanager
@@ -30,6 +29,7 @@ from piriod_async import (
     UnexpectedStatusError,
 )
 from piriod_async.testing.mock_server import MockServer
+from tests.support.ports import free_port
 from tests.support.tasks import assert_idle, until
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -113,11 +113,6 @@ class FaultyServer(MockServer):
 def requests_per_attempt(fault):
     """Return how many requests of one attempt the server sees: aiohttp repeats a GET that was reset early."""
     return 2 if fault == "reset before the headers" else 1
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
 
 
 @asynccontextmanager

@@ -1,7 +1,6 @@
 """Retries over real sockets: waits, errors that are final, and certificates."""
 
 import asyncio
-import random
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -16,12 +15,6 @@ from tests.support.tls import untrusted_context
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
 NOON = datetime(2031, 5, 5, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def max_jitter(monkeypatch):
-    """Every random wait is the longest possible."""
-    monkeypatch.setattr(random, "uniform", lambda _, high: high)
 
 
 @pytest.mark.parametrize(

@@ -23,12 +23,6 @@ def host_of(piriod):
     return piriod._transport.url.raw_authority
 
 
-def free_port():
-    """Return a port for a server that is started later."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 @asynccontextmanager
 async def unreachable_url():
     """Yield the URL of a port that is taken and refuses connections."""

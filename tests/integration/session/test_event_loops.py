@@ -8,7 +8,7 @@ import pytest
 
 from piriod_async import ConfigurationError, PiriodSession
 from piriod_async.testing import MockServer
-from tests.integration.session.servers import free_port
+from tests.support.ports import free_port
 from tests.support.tasks import until
 
 pytestmark = pytest.mark.usefixtures("no_leaks")

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import math
-import random
 
 import pytest
 
@@ -53,12 +52,6 @@ class Server:
     async def call(self, policy, limiter=None, on_attempt=None):
         retrier = Retrier(policy, limiter or RequestLimiter(8, self.clock.sleep), RetryBudget(), on_attempt)
         return await retrier.call(self.send, self.decode, request=REQUEST, flow=None)
-
-
-@pytest.fixture
-def max_jitter(monkeypatch):
-    """Every random wait is the longest possible."""
-    monkeypatch.setattr(random, "uniform", lambda _, high: high)
 
 
 @pytest.mark.parametrize(
