@@ -3,6 +3,7 @@
 import asyncio
 from contextlib import suppress
 
+import msgspec
 from attrs import define, field
 
 from piriod_async.decoding import strict
@@ -33,8 +34,8 @@ class PageDecoder:
             return strict.decode_keys(body)
         except strict.DECODE_ERRORS:
             async with self._lock_of_running_loop():
-                count, customers = await _decode_one_by_one(body)
-        return RawPage(keys=customers, count=count, raw=body, customers=customers)
+                page, customers = await _decode_one_by_one(body)
+        return RawPage(keys=customers, count=page.count, has_next=page.has_next, raw=body, customers=customers)
 
     async def decode_customers(self, page: RawPage) -> tuple[Customer, ...]:
         """Decode all customers of a page.
@@ -64,21 +65,21 @@ class PageDecoder:
         return self._decode_lock
 
 
-async def _decode_one_by_one(body: bytes) -> tuple[int, tuple[Customer, ...]]:
-    """Return the count and the customers of a page on which some records do not conform.
+async def _decode_one_by_one(body: bytes) -> tuple[strict.Envelope[msgspec.Raw], tuple[Customer, ...]]:
+    """Return a page, and its customers, of which some do not conform.
 
     Only those are decoded leniently. That is ten times slower, so the event loop runs after each of them.
     """
     try:
-        count, records = strict.split_page(body)
+        page = strict.split_page(body)
     except strict.DECODE_ERRORS as error:
         start = body[:60].decode(errors="replace")
         raise DecodeError(f"the body is not a page of customers: {error} ({start!r}…)", retryable=True) from error
     customers = []
-    for index, record in enumerate(records):
+    for index, record in enumerate(page.results):
         try:
             customers.append(strict.decode_customer(record))
         except strict.DECODE_ERRORS:
             customers.append(decode_leniently(record, path=f"results[{index}]"))
             await asyncio.sleep(0)
-    return count, tuple(customers)
+    return page, tuple(customers)

@@ -21,9 +21,20 @@ DECODE_ERRORS = (
 )
 
 
-class _Envelope(msgspec.Struct, Generic[T]):
+_NO_LINK = (b"null", b'""')
+
+
+class Envelope(msgspec.Struct, Generic[T]):
+    """The body of a page."""
+
     count: int
     results: list[T]
+    next: msgspec.Raw = msgspec.Raw(_NO_LINK[0])
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is a link to a next page."""
+        return bytes(self.next) not in _NO_LINK
 
 
 class _RecordKey(msgspec.Struct, frozen=True, gc=False):
@@ -31,16 +42,16 @@ class _RecordKey(msgspec.Struct, frozen=True, gc=False):
     created: AwareDatetime | None = None
 
 
-_keys_decoder = msgspec.json.Decoder(_Envelope[_RecordKey])
-_page_decoder = msgspec.json.Decoder(_Envelope[Customer])
-_raw_page_decoder = msgspec.json.Decoder(_Envelope[msgspec.Raw])
+_keys_decoder = msgspec.json.Decoder(Envelope[_RecordKey])
+_page_decoder = msgspec.json.Decoder(Envelope[Customer])
+_raw_page_decoder = msgspec.json.Decoder(Envelope[msgspec.Raw])
 _customer_decoder = msgspec.json.Decoder(Customer)
 
 
 def decode_keys(body: bytes) -> RawPage:
     """Decode the id and creation time of each record of a page, and skip the other fields."""
     page = _keys_decoder.decode(body)
-    return RawPage(keys=page.results, count=page.count, raw=body)
+    return RawPage(keys=page.results, count=page.count, has_next=page.has_next, raw=body)
 
 
 def decode_customers(body: bytes) -> tuple[Customer, ...]:
@@ -53,7 +64,6 @@ def decode_customer(record: bytes | msgspec.Raw) -> Customer:
     return _customer_decoder.decode(record)
 
 
-def split_page(body: bytes) -> tuple[int, list[msgspec.Raw]]:
-    """Return the `count` of a page and the JSON of each record."""
-    page = _raw_page_decoder.decode(body)
-    return page.count, page.results
+def split_page(body: bytes) -> Envelope[msgspec.Raw]:
+    """Return a page with the JSON of each record."""
+    return _raw_page_decoder.decode(body)

@@ -34,12 +34,14 @@ class RawPage:
     Attributes:
         keys: Keys of the customers in the response, or of those among them that are new to the listing, in order.
         count: Number of customers that match, as the server counted them.
+        has_next: Whether the response links to a next page. The link is never followed, but it is evidence.
         raw: The response body.
         customers: All customers of the body, if it had to be decoded to get the keys.
     """
 
     keys: Sequence[RecordKey]
     count: int
+    has_next: bool = False
     raw: bytes = field(repr=False)
     customers: tuple[Customer, ...] | None = field(default=None, repr=False)
 

@@ -152,11 +152,23 @@ def test_page() -> None:
     page = strict.decode_keys(body)
     assert [(key.id, key.created) for key in page.keys] == [("cus_1", GOOD.created), ("cus_2", GOOD.created)]
     assert (page.count, page.raw, page.customers) == (142, body, None)
-    count, records = strict.split_page(body)
-    assert (count, [strict.decode_customer(each).id for each in records]) == (142, ["cus_1", "cus_2"])
+    split = strict.split_page(body)
+    assert (split.count, [strict.decode_customer(each).id for each in split.results]) == (142, ["cus_1", "cus_2"])
+
+
+@pytest.mark.parametrize(
+    ("link", "has_next"),
+    [("", False), ('"next":null,', False), ('"next":"",', False), ('"next":"http://h/?page=2",', True)],
+)
+def test_next_link(link: str, has_next: bool) -> None:
+    """A page says whether it links to a next one, by either way of decoding."""
+    body = f'{{"count":9,{link}"results":[]}}'.encode()
+    assert strict.decode_keys(body).has_next is has_next
+    assert strict.split_page(body).has_next is has_next
 
 
 @pytest.mark.parametrize("body", [b'{"results":[],"count":0}', b'\n{ "count":0 ,"results" :[ ], "x":{"a":[1e999]}}\n'])
 def test_envelope(body: bytes) -> None:
     """Only `count` and `results` are required of a page; other fields are ignored."""
-    assert (strict.decode_customers(body), strict.decode_keys(body).count, strict.split_page(body)) == ((), 0, (0, []))
+    assert (strict.decode_customers(body), strict.decode_keys(body).count) == ((), 0)
+    assert strict.split_page(body) == strict.Envelope(count=0, results=[])
