@@ -116,14 +116,14 @@ class Iteration:
         limit, size = self._prefetch_limit, self.query.page_size
         if self.cursor:
             return CreatedPaginator(self._fetch, size, limit, self._created_range, self.cursor.copy())
-        return PageNumberPaginator(lambda number: self._fetch(number, size, self._created_range), size, limit)
+        return PageNumberPaginator(lambda number: self._fetch(number, size, self._created_range), limit)
 
     async def _fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
         request = RequestInfo(page=number, workspace=self.workspace)
 
         async def decode(body: bytes) -> RawPage:
             page = await self._decoder.decode_keys(body)
-            if not page.keys and page.count > (number - 1) * size:  # the list is being emptied, or the server errs
+            if number == 1 and not page.rows and (page.count > 0 or page.has_next):  # it is being emptied, or errs
                 raise DecodeError(f"{request}: count is {page.count} but results is empty", retryable=True)
             return page
 

@@ -48,8 +48,10 @@ from typing import Self
 from attrs import define, evolve, field
 
 from piriod_async.errors import IncompleteListError
+from piriod_async.pagination.count_check import CountCheck
 from piriod_async.pagination.cursor import Cursor, require_created
-from piriod_async.pagination.fetch import Fetch, check_server_behaviour, fetch_checked, fetch_or_empty
+from piriod_async.pagination.fetch import Fetch, check_server_behaviour, fetch_checked
+from piriod_async.pagination.numbered_pages import NumberedPages
 from piriod_async.pagination.prefetch import Job, JobResult, OrderedPrefetch, PrefetchLimit
 from piriod_async.pagination.raw_page import RawPage, RecordKey
 from piriod_async.pagination.ties import TieReader
@@ -59,6 +61,7 @@ MIN_PAGE_SIZE_BY_CREATED = 10  # below that, the two customers that each gap sha
 MAX_SEGMENT = 5_000  # customers: the deepest OFFSET that an ordinary request costs the server
 TARGET_SEGMENT = 4_500  # customers per segment, so that one that grew a little is still below the maximum
 MAX_SPLIT = 5  # segments, or groups of segments, that a longer range is split into at a time
+MAX_CONTRADICTIONS = 2  # counts in a row that are larger than what was delivered, with nothing read in between
 MAX_TAIL_POLLS = 8  # responses in a row that reach the end of a growing list; later customers are for the next listing
 
 
@@ -119,8 +122,11 @@ class CreatedPaginator:
     created_range: TimeRange
     cursor: Cursor
     _pages: OrderedPrefetch[RawPage] | None = field(default=None, init=False)
-    _count: int = field(default=0, init=False)
     _requests_left: float = field(default=math.inf, init=False)
+    _root_range: TimeRange = field(factory=TimeRange, init=False)
+    _counted_range: TimeRange = field(factory=TimeRange, init=False)
+    _contradictions: int = field(default=0, init=False)
+    _check: CountCheck | None = field(default=None, init=False)
     _fetch_checked: Fetch = field(init=False)
     _ties: TieReader = field(init=False)
 
@@ -132,17 +138,23 @@ class CreatedPaginator:
         return self
 
     async def __anext__(self) -> RawPage:
-        if self._pages is None:
+        if self._pages is None or self._check is None:
             created_range = self.created_range & self.cursor.remaining()
             first = await self.fetch(1, self.page_size, created_range)
-            if first.count <= len(first.keys) and self.cursor.created is None:
+            self._check = CountCheck(self.cursor.copy(), first.count)
+            if self.cursor.created is None and _is_whole_list(first):
                 self._pages = OrderedPrefetch((), self.prefetch_limit)
+                self._check.record_page(first, len(first.keys))
                 return _sort_single_page(first.deduplicated(), descending=self.cursor.descending)
             self._pages = self._plan_listing(first, created_range)
-        async for page in self._pages:
-            if (new := self._drop_delivered(page)).keys:
-                return new
-        raise StopAsyncIteration
+        while True:
+            async for page in self._pages:
+                if (new := self._drop_delivered(page, self._check)).keys:
+                    self._contradictions = 0
+                    return new
+            if await self._is_confirmed(self._check):
+                raise StopAsyncIteration
+            self._pages = OrderedPrefetch([Job(self._read_on)], self.prefetch_limit)
 
     async def aclose(self) -> None:
         """Cancel pending requests."""
@@ -152,16 +164,48 @@ class CreatedPaginator:
 
     def _plan_listing(self, first: RawPage, created_range: TimeRange) -> OrderedPrefetch[RawPage]:
         check_server_behaviour(first, created_range, descending=self.cursor.descending)
-        self._count = first.count
-        if first.count > self.page_size:  # then this page is full, and its length is what the server gives
+        self._root_range = self._counted_range = created_range
+        if self.cursor.descending and first.keys:  # later counts must not hold customers created since
+            self._counted_range &= TimeRange(lte=latest(require_created(first.keys[0])))
+        if first.has_next or first.count > self.page_size:  # a full page: its length is what the server gives
             self.page_size = len(first.keys) or self.page_size
-        self._requests_left = 3 * math.ceil(first.count / self.page_size) + 99
+        self._requests_left = 3 * math.ceil(max(first.count, 0) / self.page_size) + 99
         root = partial(self._continue_range, first, Cursor(self.cursor.descending), None, created_range)
         return OrderedPrefetch([Job(root)], self.prefetch_limit)
 
-    def _drop_delivered(self, page: RawPage) -> RawPage:
+    def _drop_delivered(self, page: RawPage, check: CountCheck) -> RawPage:
         self._ties.forget(self.cursor.is_behind)
-        return evolve(page, keys=self.cursor.take_new(page.keys), count=self._count)
+        new = self.cursor.take_new(page.keys)
+        check.record_page(page, len(new))
+        return evolve(page, keys=new, count=check.count)
+
+    async def _is_confirmed(self, check: CountCheck) -> bool:
+        """Return whether the listing is complete. If fewer were delivered than counted, the server counts once more.
+
+        Raises:
+            IncompleteListError: The list was read on after a contradiction, and nothing came of it.
+        """
+        if check.is_met:
+            return True
+        self._count_request()
+        page = await self._fetch_checked(1, self.page_size, self._counted_range)
+        count = page.count if page.has_next else page.rows
+        if check.allows(count):
+            return True
+        self._contradictions += 1
+        if self._contradictions < MAX_CONTRADICTIONS:
+            return False
+        raise IncompleteListError(
+            f"the server counts {count} customers, and its pages have {check.delivered}: its responses are not of "
+            "one list, or do not filter by the `created` that they show. List again, or with ordering=None"
+        )
+
+    async def _read_on(self) -> JobResult[RawPage]:
+        """Read once more from the last customer delivered."""
+        created_range = self.created_range & self.cursor.remaining()
+        self._count_request()
+        page = await self._fetch_checked(1, self.page_size, created_range)
+        return await self._continue_range(page, self.cursor.copy(), None, created_range)
 
     async def _read_gap(self, start: _Anchor, end: _Anchor | None, expected: int = 0) -> JobResult[RawPage]:
         """Read from the last customer of one anchor to the first of the next; in segments if many are expected."""
@@ -193,8 +237,10 @@ class CreatedPaginator:
         self, page: RawPage, cursor: Cursor, end: _Anchor | None, created_range: TimeRange, tail_count: int = 0
     ) -> JobResult[RawPage]:
         """Decide from the first page of a range what is left to read of it."""
-        keys, previous = page.keys, cursor.created
-        is_complete, has_new = page.count <= len(keys), cursor.has_new(keys)
+        keys, previous, is_complete = page.keys, cursor.created, page.is_complete
+        has_new = cursor.has_new(keys)
+        if page.has_next and page.count <= page.rows:
+            self._requests_left += 3  # for a page that the count does not tell of
         if has_new:
             cursor.advance(keys)
         tail_count = tail_count + 1 if is_complete and not end else 0
@@ -204,7 +250,8 @@ class CreatedPaginator:
         if not is_complete and cursor.created and cursor.created in (previous, keys[0].created):
             return await self._after_ties(cursor.created, end)
         start = _Anchor.from_keys(keys, tail_count=tail_count)
-        return JobResult([page], self._plan_jobs(start, len(keys), page.count, end, created_range))
+        expected = page.count if page.has_next else len(keys)
+        return JobResult([page], self._plan_jobs(start, len(keys), expected, end, created_range))
 
     def _plan_jobs(
         self, start: _Anchor, already_read: int, count: int, end: _Anchor | None, created_range: TimeRange
@@ -228,29 +275,33 @@ class CreatedPaginator:
             first_number = (anchor_size + already_read) // anchor_size + 1
             numbers = range(first_number, math.ceil(count / anchor_size) + (end is None), 2)
         offsets = [0, *(number * anchor_size for number in numbers), count]
+        pages = NumberedPages(partial(self._fetch_anchor_page, anchor_size, created_range))
         jobs: list[Job[RawPage]] = []
         for number, (low, high) in zip([*numbers, None], pairwise(offsets), strict=True):
             anchor = _Anchor(fallback=end) if number else end
             jobs.append(Job(partial(self._read_gap, start, anchor, high - low if expands else 0), expands))
             if anchor and number:
-                jobs.append(Job(partial(self._fetch_anchor, anchor, number, anchor_size, created_range)))
+                jobs.append(Job(partial(self._fetch_anchor, anchor, number, pages)))
                 start = anchor
         return jobs
 
-    async def _fetch_anchor(
-        self, anchor: _Anchor, number: int, size: int, created_range: TimeRange
-    ) -> JobResult[RawPage]:
+    async def _fetch_anchor(self, anchor: _Anchor, number: int, pages: NumberedPages) -> JobResult[RawPage]:
         try:
-            self._count_request()
-            result = await fetch_or_empty(self._fetch_checked(number, size, created_range))
-            for page in result.items:
-                anchor.keys = page.keys
+            page = await pages.read(number)
+            anchor.keys = page.keys if page else ()
         except Exception as error:
             anchor.error = error
             raise
         finally:
             anchor.ready.set()
-        return result
+        return JobResult([page] if page else [])
+
+    async def _fetch_anchor_page(self, size: int, created_range: TimeRange, number: int) -> RawPage:
+        self._count_request()
+        page = await self._fetch_checked(number, size, created_range)
+        if self._check and created_range == self._root_range:
+            self._check.record_count(page.count)
+        return page
 
     async def _after_ties(self, created: datetime, end: _Anchor | None) -> JobResult[RawPage]:
         """Read an instant that has more customers than a page, and continue after it."""
@@ -273,6 +324,11 @@ def _split_offsets(count: int) -> list[int]:
     segments = math.ceil(count / TARGET_SEGMENT)
     groups = min(MAX_SPLIT, segments)
     return [segments * group // groups * count // segments for group in range(1, groups)]
+
+
+def _is_whole_list(page: RawPage) -> bool:
+    """Return whether nothing contradicts that a first page is all there is; rows may be counted once each or not."""
+    return page.is_complete and page.count >= len({key.id for key in page.keys})
 
 
 def _sort_single_page(page: RawPage, *, descending: bool) -> RawPage:

@@ -1,15 +1,13 @@
 """Pagination by page number, for orderings that cannot be requested by range."""
 
-import math
 from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Self
 
 from attrs import define, evolve, field
 
 from piriod_async.errors import IncompleteListError
-from piriod_async.pagination.fetch import fetch_or_empty
-from piriod_async.pagination.prefetch import Job, JobResult, OrderedPrefetch, PrefetchLimit
+from piriod_async.pagination.numbered_pages import NumberedPages
+from piriod_async.pagination.prefetch import OrderedPrefetch, PrefetchLimit
 from piriod_async.pagination.raw_page import RawPage
 
 
@@ -17,21 +15,21 @@ from piriod_async.pagination.raw_page import RawPage
 class PageNumberPaginator:
     """An async iterator over all pages by number, each customer once.
 
-    Page numbers shift when the list changes, and nothing tells which customers were skipped by that. So if the list is
-    seen to have changed, the paginator first yields everything that it got, and then raises `IncompleteListError`.
-    Pagination by `created` does not have this weakness.
+    Page numbers shift when the list changes, and nothing tells which customers were skipped by that. So if anything
+    says that the list changed (a count, a repeated customer, page 1 when it is requested again at the end), or that it
+    does not end with the last page, the paginator first yields everything that it got, and then raises
+    `IncompleteListError`. Pagination by `created` does not have this weakness.
 
     Attributes:
         fetch: Requests the page of a number, from 1.
-        page_size: Customers requested per page.
         prefetch_limit: Returns how many pages may be pending or waiting to be consumed.
     """
 
     fetch: Callable[[int], Awaitable[RawPage]]
-    page_size: int
     prefetch_limit: PrefetchLimit
     _pages: OrderedPrefetch[RawPage] | None = field(default=None, init=False)
-    _count: int = field(default=0, init=False)
+    _first: RawPage | None = field(default=None, init=False)
+    _last: RawPage | None = field(default=None, init=False)
     _seen_ids: set[str] = field(factory=set, init=False)
     _duplicates: int = field(default=0, init=False)
     _changed: bool = field(default=False, init=False)
@@ -40,20 +38,14 @@ class PageNumberPaginator:
         return self
 
     async def __anext__(self) -> RawPage:
-        if self._pages is None:
-            page = await self.fetch(1)
-            self._count = page.count
-            self._pages = OrderedPrefetch(map(self._job, self._remaining_numbers(page)), self.prefetch_limit)
-            first = self._drop_delivered(page)
-            self._count = max(page.count, len(page.keys))  # a list of one page is what that response says
-            return first
+        if self._pages is None or self._first is None:
+            self._first = first = await self.fetch(1)
+            jobs = () if first.is_complete else NumberedPages(self.fetch).jobs_after(first, first.count)
+            self._pages = OrderedPrefetch(jobs, self.prefetch_limit)
+            return self._drop_delivered(first, first.count)
         async for page in self._pages:
-            return self._drop_delivered(page)
-        if self._changed or len(self._seen_ids) + self._duplicates != self._count:
-            raise IncompleteListError(
-                f"the list changed while it was read by page number: received {len(self._seen_ids)} customers, the "
-                f'server counted {self._count}. List again, or with ordering="created", which tolerates changes'
-            )
+            return self._drop_delivered(page, self._first.count)
+        await self._verify_end(self._first)
         raise StopAsyncIteration
 
     async def aclose(self) -> None:
@@ -61,23 +53,35 @@ class PageNumberPaginator:
         if self._pages:
             await self._pages.aclose()
 
-    def _remaining_numbers(self, first: RawPage) -> range:
-        if first.count <= len(first.keys):
-            return range(0)
-        # the server may clamp the page size, so the length of a full page counts, not what was requested
-        return range(2, math.ceil(first.count / (len(first.keys) or self.page_size)) + 1)
-
-    def _job(self, number: int) -> Job[RawPage]:
-        return Job(partial(self._fetch_or_empty, number))
-
-    async def _fetch_or_empty(self, number: int) -> JobResult[RawPage]:
-        return await fetch_or_empty(self.fetch(number))
-
-    def _drop_delivered(self, page: RawPage) -> RawPage:
+    def _drop_delivered(self, page: RawPage, count: int) -> RawPage:
         """Return the page without customers that an earlier one had, and note what that says about the list."""
         unique = page.deduplicated().keys
         new = tuple(key for key in unique if key.id not in self._seen_ids)
         self._seen_ids.update(key.id for key in new)
         self._duplicates += len(page.keys) - len(unique)
-        self._changed |= page.count != self._count or len(new) < len(unique)
+        self._changed |= page.count != count or len(new) < len(unique)
+        self._last = page
         return evolve(page, keys=new)
+
+    async def _verify_end(self, first: RawPage) -> None:
+        """Check that nothing contradicts that the list was read completely.
+
+        Raises:
+            IncompleteListError: Something does.
+        """
+        received = len(self._seen_ids)
+        if self._last is not first:  # several pages; one is of one moment
+            again = await self.fetch(1)
+            self._changed |= again.count != first.count or [key.id for key in again.keys] != [k.id for k in first.keys]
+        if self._changed:
+            problem = "the list changed while it was read by page number"
+        elif self._last and self._last.has_next:
+            problem = "the last page links to a next one, which does not exist"
+        elif first.count not in (received, received + self._duplicates):
+            problem = "the count does not match the pages"
+        else:
+            return
+        raise IncompleteListError(
+            f"{problem}: received {received} customers, the server counted {first.count}. List again, or with "
+            'ordering="created", which tolerates changes'
+        )

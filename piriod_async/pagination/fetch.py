@@ -1,24 +1,15 @@
-"""Fetching one page, and checking that the server did as it was asked."""
+"""Fetching a page, and checking that the server did as it was asked."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
-from piriod_async.errors import IncompleteListError, NotFoundError
+from piriod_async.errors import IncompleteListError
 from piriod_async.pagination.cursor import require_created
-from piriod_async.pagination.prefetch import JobResult
 from piriod_async.pagination.raw_page import RawPage
 from piriod_async.pagination.time_range import TimeRange
 
 Fetch: TypeAlias = Callable[[int, int, TimeRange], Awaitable[RawPage]]
 """Requests a page by its number and size, of the customers created in a range, in the order of the listing."""
-
-
-async def fetch_or_empty(page: Awaitable[RawPage]) -> JobResult[RawPage]:
-    """Await a page requested by number; if the list became shorter than that, the result is empty."""
-    try:
-        return JobResult([await page])
-    except NotFoundError:
-        return JobResult([])
 
 
 async def fetch_checked(fetch: Fetch, number: int, size: int, created_range: TimeRange, *, descending: bool) -> RawPage:

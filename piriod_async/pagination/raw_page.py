@@ -45,6 +45,16 @@ class RawPage:
     raw: bytes = field(repr=False)
     customers: tuple[Customer, ...] | None = field(default=None, repr=False)
 
+    @property
+    def rows(self) -> int:
+        """Number of records in the response."""
+        return len(self.keys)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether nothing says that the response was cut off: neither its count nor a link to a next page."""
+        return not self.has_next and self.count <= self.rows
+
     def deduplicated(self) -> "RawPage":
         """Return the page with each customer once: a filter that joins tables may repeat one in a response."""
         return evolve(self, keys=tuple({key.id: key for key in self.keys}.values()))

@@ -1,21 +1,66 @@
-"""Customers created at the same instant, where there are more of them than a page holds."""
+"""Customers created at the same instant, where there are more of them than a page holds.
+
+They can only be read by page number, and their order may depend on LIMIT and OFFSET (PostgreSQL's top-N sort), so that
+a pass over them may repeat some and miss others. A pass is trusted if another one agrees with it.
+"""
 
 import asyncio
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from functools import partial
+from itertools import groupby
+from operator import itemgetter
 
-from attrs import define, field
+from attrs import define, evolve, field, frozen
 
 from piriod_async.errors import IncompleteListError
-from piriod_async.pagination.fetch import Fetch, fetch_or_empty
-from piriod_async.pagination.prefetch import Job, JobResult, OrderedPrefetch, PrefetchLimit, cancel_and_wait
-from piriod_async.pagination.raw_page import RawPage
+from piriod_async.pagination.cursor import require_created
+from piriod_async.pagination.fetch import Fetch
+from piriod_async.pagination.numbered_pages import NumberedPages
+from piriod_async.pagination.prefetch import OrderedPrefetch, PrefetchLimit, cancel_and_wait
+from piriod_async.pagination.raw_page import RawPage, RecordKey
 from piriod_async.pagination.time_range import TimeRange, earliest, latest
 
 MAX_TIE_PASSES = 8
+
+
+@frozen(eq=False)
+class _Pass:
+    """One reading of an instant by page number.
+
+    Attributes:
+        pages: The responses.
+        ids: Customer ids of all rows, in order.
+    """
+
+    pages: Sequence[RawPage]
+    ids: Sequence[str] = field(init=False)
+
+    @ids.default
+    def _ids(self) -> list[str]:
+        return [key.id for page in self.pages for key in page.keys]
+
+    @property
+    def page_length(self) -> int:
+        """Rows of a full page: what the server gave, which may be less than requested."""
+        return self.pages[0].rows
+
+    @property
+    def counts(self) -> set[int]:
+        """What the responses counted."""
+        return {page.count for page in self.pages}
+
+    def agrees_with(self, other: "_Pass") -> bool:
+        """Return whether two passes prove each other right.
+
+        Passes with pages of the same length may repeat the same mistake, unless they are one page each.
+        """
+        is_single = len(self.pages) == len(other.pages) == 1 and not self.pages[0].has_next
+        if self.page_length == other.page_length and not is_single:
+            return False
+        if self.ids == other.ids:  # even with repetitions: a filter that joins tables repeats a customer
+            return True
+        return len(set(self.ids)) == len(self.ids) and set(self.ids) == set(other.ids)
 
 
 @define(eq=False)
@@ -40,7 +85,7 @@ class TieReader:
             page_size: Customers requested per page.
 
         Raises:
-            IncompleteListError: No two passes agreed.
+            IncompleteListError: The passes did not agree.
         """
         if created not in self._tasks:
             instant = created_range & TimeRange(earliest(created), latest(created))
@@ -57,31 +102,51 @@ class TieReader:
         await cancel_and_wait(self._tasks.values())
 
     async def _read_ties(self, created: datetime, instant: TimeRange, page_size: int) -> list[RawPage]:
-        """Read an instant in one response, or by page number until two passes agree: ties may come in any order."""
-        previous_ids: list[str] = []
-        count = 0
-        for shrink in range(MAX_TIE_PASSES):
-            size = max(page_size - shrink, 1) if count > page_size else page_size
+        """Read an instant in one response, or by page number until passes agree.
+
+        Each pass requests smaller pages than the one before, because the order of ties may depend on their size.
+        """
+        passes: list[_Pass] = []
+        size = page_size
+        for _ in range(MAX_TIE_PASSES):
             first = await self.fetch(1, size, instant)
-            count = first.count
-            if count <= len(first.keys):
+            if first.is_complete:
                 return [first]  # one response, of one moment, that nothing is missing from
-            pages = [first, *await self._remaining_pages(first, size, instant)]
-            ids = [key.id for page in pages for key in page.keys]
-            if len(set(ids)) == count and set(ids) == set(previous_ids):
-                return pages
-            if len(ids) == count and ids == previous_ids:  # a filter that joins tables counts a customer repeatedly
-                return pages
-            previous_ids = ids
+            expected = len(passes[-1].ids) if passes else first.count
+            current = _Pass([first, *await self._remaining_pages(first, expected, size, instant)])
+            if any(map(current.agrees_with, passes)):
+                return list(current.pages)
+            passes = [each for each in passes if each.counts == current.counts] + [current]
+            if _are_complete(passes):
+                return _merge(passes)
+            if len(current.pages) > 1:
+                size = max(min(size, first.rows) - 1, 1)
         raise IncompleteListError(
-            f"{MAX_TIE_PASSES} readings of the {count} customers created at {created.isoformat()} did not agree"
+            f"{MAX_TIE_PASSES} readings of the {first.count} customers created at {created.isoformat()} did not agree"
         )
 
-    async def _remaining_pages(self, first: RawPage, size: int, instant: TimeRange) -> list[RawPage]:
-        last = math.ceil(first.count / (len(first.keys) or size))  # the server may give fewer than requested
-        jobs = (Job(partial(self._fetch_or_empty, number, size, instant)) for number in range(2, last + 1))
+    async def _remaining_pages(self, first: RawPage, expected: int, size: int, instant: TimeRange) -> list[RawPage]:
+        async def fetch(number: int) -> RawPage:
+            return await self.fetch(number, size, instant)
+
+        jobs = NumberedPages(fetch).jobs_after(first, expected)
         async with aclosing(OrderedPrefetch(jobs, self.prefetch_limit)) as pages:
             return [page async for page in pages]
 
-    async def _fetch_or_empty(self, number: int, size: int, instant: TimeRange) -> JobResult[RawPage]:
-        return await fetch_or_empty(self.fetch(number, size, instant))
+
+def _are_complete(passes: Sequence[_Pass]) -> bool:
+    """Return whether several passes together hold as many customers as each of their responses counted."""
+    ids = {id_ for each in passes for id_ in each.ids}
+    return len(passes) > 1 and all(each.counts == {len(ids)} == {len(each.ids)} for each in passes)
+
+
+def _merge(passes: Sequence[_Pass]) -> list[RawPage]:
+    """Return the pages of several passes in order, each with the customers that those before it do not have."""
+    rows: dict[str, tuple[RecordKey, RawPage]] = {}
+    for page in (page for each in passes for page in each.pages):
+        for key in page.keys:
+            rows.setdefault(key.id, (key, page))
+    keys = passes[0].pages[0].keys
+    descending = require_created(keys[0]) > require_created(keys[-1])
+    ordered = sorted(rows.values(), key=lambda row: require_created(row[0]), reverse=descending)
+    return [evolve(page, keys=tuple(key for key, _ in group)) for page, group in groupby(ordered, itemgetter(1))]

@@ -7,6 +7,7 @@ from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any, Literal, NamedTuple, TypeAlias
+from zlib import crc32
 
 from attrs import define, field
 
@@ -19,6 +20,7 @@ from tests.support.plain_crawl import plain_crawl
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 Fetch: TypeAlias = Callable[[int, int, TimeRange], Awaitable[RawPage]]
+TieOrder: TypeAlias = Literal["stable", "random", "by slice"]
 ChangeKind: TypeAlias = Literal["create", "insert", "delete", "unmatch", "purge"]
 
 
@@ -53,28 +55,34 @@ class MovingList:
         rng: Draws what changes, and the order of ties.
         descending: Whether the newest customers come first.
         precision: Microseconds that timestamps are printed to.
-        shuffles_ties: Whether ties come in another order each time.
+        tie_order: Order of ties: as in the database, another each time, or one that depends on LIMIT and OFFSET.
         max_page_size: The server's maximum: larger page sizes are lowered to it.
         mid_request: Called between COUNT and SELECT.
+        count_as: Returns what the server counts, given the true number of customers.
+        links: What a link to a next page depends on: the count, or the rows.
         ignores_ordering: Whether the server ignores `ordering`.
         ignores_range: Whether the server ignores `created__gte` and `created__lte`.
         requests: (page number, page size, range, count) of each request.
         races: Number of requests in which a customer was removed between COUNT and SELECT.
         removed_ids: Ids of the customers that were deleted, or did not match for a while.
+        insertions: Number of customers that came into the middle of the list.
     """
 
     customers: list[ListedCustomer]
     rng: random.Random = field(factory=lambda: random.Random(7))
     descending: bool = False
     precision: int = 1
-    shuffles_ties: bool = False
+    tie_order: TieOrder = "stable"
     max_page_size: int = 100
     mid_request: Callable[[], object] = lambda: None
+    count_as: Callable[[int], int] = int
+    links: Literal["count", "rows"] = "count"
     ignores_ordering: bool = False
     ignores_range: bool = False
     requests: list[tuple[int, int, TimeRange, int]] = field(factory=list)
     races: int = 0
     removed_ids: set[str] = field(factory=set)
+    insertions: int = 0
     _new_numbers: "count[int]" = field(factory=count)
 
     @classmethod
@@ -82,7 +90,7 @@ class MovingList:
         """Return a list of the customers c0, c1, … created at these times, in microseconds after `EPOCH`."""
         return cls([ListedCustomer(f"c{index}", created_us) for index, created_us in enumerate(times)], **options)
 
-    def select(self, created_range: TimeRange) -> list[ListedCustomer]:
+    def select(self, created_range: TimeRange, page_slice: tuple[int, int] = (0, 0)) -> list[ListedCustomer]:
         """Return the customers that match at the moment, in order."""
         gte, lte = (None, None) if self.ignores_range else (created_range.gte, created_range.lte)
         low, high = gte and _to_microseconds(gte), lte and _to_microseconds(lte)
@@ -93,8 +101,10 @@ class MovingList:
             and (low is None or customer.created_us >= low)
             and (high is None or customer.created_us <= high)
         ]
-        if self.shuffles_ties:
+        if self.tie_order == "random":
             self.rng.shuffle(selected)
+        elif self.tie_order == "by slice":
+            selected.sort(key=lambda customer: crc32(f"{page_slice} {customer.id}".encode()))
         if self.ignores_ordering:
             return selected[::-1]
         return sorted(selected, key=lambda customer: customer.created_us, reverse=self.descending)
@@ -106,16 +116,20 @@ class MovingList:
     def respond(self, number: int, size: int, created_range: TimeRange) -> RawPage:
         """Return a page, as the framework does: COUNT, then SELECT, then cut the rows to the count."""
         size = min(size, self.max_page_size)
-        total = len(self.select(created_range))
+        offset = (number - 1) * size
+        counted = len(self.select(created_range))
+        total = self.count_as(counted)
         self.requests.append((number, size, created_range, total))
         self.mid_request()
-        selected = self.select(created_range)
-        self.races += len(selected) < total
-        offset = (number - 1) * size
-        if number > 1 and offset >= total:
+        selected = self.select(created_range, (offset, size))
+        self.races += len(selected) < counted
+        if number > 1 and offset >= (total if self.links == "count" else len(selected)):
             raise NotFoundError("Invalid page.", status=404)
-        page = selected[offset : min(offset + size, total)]
-        return RawPage(keys=tuple(map(self.key_of, page)), count=total, raw=b"")
+        page = selected[offset : offset + size]
+        if self.links == "count":
+            page = page[: max(total - offset, 0)]
+        has_next = offset + size < (total if self.links == "count" else len(selected))
+        return RawPage(keys=tuple(map(self.key_of, page)), count=total, has_next=has_next, raw=b"")
 
     def key_of(self, customer: ListedCustomer) -> Key:
         """Return the key of a customer, as a response prints it."""
@@ -126,8 +140,11 @@ class MovingList:
         customers = self.customers
         if kind == "create":
             newest = max((customer.created_us for customer in customers), default=0)
-            self._add(len(customers), newest + self.rng.choice((0, 1, 7_000)))
+            step = self.rng.choice((0, 1, 7_000))
+            self._add(len(customers), newest + step)
+            self.insertions += self.descending and step < self.precision + 1
         elif kind == "insert":
+            self.insertions += 1
             unmatched = [customer for customer in customers if not customer.matches]
             if unmatched and self.rng.random() < 0.5:
                 self.rng.choice(unmatched).matches = True
@@ -174,7 +191,8 @@ class StaticList:
         if number > 1 and offset >= end:
             raise NotFoundError("Invalid page.", status=404)
         keys = [Key(f"c{index}", _to_datetime(times[index])) for index in range(offset, min(offset + size, end))]
-        return RawPage(keys=keys, count=end - first, raw=b"")
+        has_next = offset + size < end
+        return RawPage(keys=keys, count=end - first, has_next=has_next, raw=b"")
 
 
 def paginate(

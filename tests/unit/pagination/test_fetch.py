@@ -1,12 +1,12 @@
-"""Fetching one page: a missing one is empty, and the server did as it was asked."""
+"""Fetching a page: the server did as it was asked."""
 
 import re
 from datetime import timedelta
 
 import pytest
 
-from piriod_async.errors import IncompleteListError, NotFoundError, ServerError
-from piriod_async.pagination.fetch import check_server_behaviour, fetch_checked, fetch_or_empty
+from piriod_async.errors import IncompleteListError
+from piriod_async.pagination.fetch import check_server_behaviour, fetch_checked
 from piriod_async.pagination.raw_page import RawPage
 from piriod_async.pagination.time_range import TimeRange
 from tests.support.moving_list import EPOCH, Key, MovingList
@@ -17,23 +17,6 @@ SECOND = timedelta(seconds=1)
 def page_of(*seconds):
     keys = [Key(f"c{index}", EPOCH + second * SECOND) for index, second in enumerate(seconds)]
     return RawPage(keys=keys, count=len(keys), raw=b"")
-
-
-async def failing(error):
-    raise error
-
-
-async def test_missing_page():
-    """A page past the end is an empty result; other errors are raised."""
-    page = page_of(1)
-
-    async def fetch():
-        return page
-
-    assert (await fetch_or_empty(fetch())).items == [page]
-    assert (await fetch_or_empty(failing(NotFoundError("Invalid page.", status=404)))).items == []
-    with pytest.raises(ServerError):
-        await fetch_or_empty(failing(ServerError("", status=500)))
 
 
 @pytest.mark.parametrize("descending", [False, True])

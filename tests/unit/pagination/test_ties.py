@@ -2,12 +2,12 @@
 
 import asyncio
 import math
-import random
 from datetime import timedelta
 
 import pytest
 
 from piriod_async.errors import IncompleteListError
+from piriod_async.pagination import ties
 from piriod_async.pagination.ties import TieReader
 from piriod_async.pagination.time_range import TimeRange
 from tests.support.moving_list import EPOCH, MovingList, StaticList, paginate, read, read_ids
@@ -27,31 +27,52 @@ async def test_bulk_import(others, descending):
     assert len(customers.requests) <= 3 * math.ceil(len(customers.customers) / 100)
 
 
-async def test_passes_disagree():
-    """Ties that come in another order each time are an error after eight passes."""
-    customers = MovingList.created_at([7] * 500, shuffles_ties=True)
-    with pytest.raises(IncompleteListError, match="8 readings of the 500 customers created at 2026-01-01T00:00:00"):
+async def test_passes_disagree(monkeypatch):
+    """Ties that come in another order each time are an error, if the permitted passes together miss some."""
+    monkeypatch.setattr(ties, "MAX_TIE_PASSES", 2)
+    customers = MovingList.created_at([7] * 500, tie_order="random")
+    with pytest.raises(IncompleteListError, match="2 readings of the 500 customers created at 2026-01-01T00:00:00"):
         await read(customers.fetch)
 
 
-async def test_order_depends_on_page_size():
-    """Ties whose order depends on LIMIT are read completely."""
-    customers = MovingList.created_at([7] * 500)
+@both_ways
+@pytest.mark.parametrize("max_page_size", [100, 20, 10])
+@pytest.mark.parametrize("precision", [1, 1_000_000])
+async def test_order_depends_on_slice(max_page_size, precision, descending):
+    """Ties whose order depends on LIMIT and OFFSET are read completely, also if the server lowers the page size."""
+    times = [*[3] * 4, *[7] * 60, *[9] * 3]
+    customers = MovingList.created_at(
+        times, tie_order="by slice", max_page_size=max_page_size, precision=precision, descending=descending
+    )
+    keys = await read(customers.fetch, descending=descending)
+    assert sorted(key.id for key in keys) == sorted(customer.id for customer in customers.customers)
+    assert [key.created for key in keys] == sorted((key.created for key in keys), reverse=descending)
 
-    async def fetch(number, size, created_range):
-        customers.customers.sort(key=lambda customer: random.Random(f"{size} {customer.id}").random())
-        return customers.respond(number, size, created_range)
 
-    assert len(set(await read_ids(fetch))) == 500
+async def test_passes_of_same_size():
+    """Pages of one customer cannot be made smaller, so that further passes repeat the mistakes of the first."""
+    customers = MovingList.created_at([7] * 60, tie_order="by slice", max_page_size=1)
+    with pytest.raises(IncompleteListError, match="8 readings of the 60 customers"):
+        await read(customers.fetch)
+    assert len(customers.requests) <= 1 + 8 * 60
+
+
+@pytest.mark.parametrize("tie_order", ["random", "by slice"])
+async def test_passes_complement_each_other(tie_order):
+    """Passes that disagree suffice if together they hold as many customers as each of them counted."""
+    customers = MovingList.created_at([7 * n for n in range(50)] + [1_000] * 250 + [5_000 + n for n in range(50)])
+    customers.tie_order = tie_order
+    assert sorted(await read_ids(customers.fetch)) == sorted(f"c{n}" for n in range(350))
 
 
 async def test_ties_on_one_page():
-    """A complete response suffices: a short one proves nothing, the second is complete, the third has nothing new."""
-    customers = MovingList.created_at([7] * 50, shuffles_ties=True)
+    """A complete response suffices: a short one proves nothing, the second is complete, the third has nothing new;
+    the fourth counts again, since fewer came than were counted."""
+    customers = MovingList.created_at([7] * 50, tie_order="random")
     changes = iter(["delete"])
     customers.mid_request = lambda: [customers.change(kind) for kind in changes]
     assert set(await read_ids(customers.fetch)) == {customer.id for customer in customers.customers}
-    assert len(customers.requests) == 3
+    assert len(customers.requests) == 4
 
 
 @pytest.mark.parametrize("max_page_size", [50, 70])
@@ -61,12 +82,12 @@ async def test_clamped_page_size(max_page_size):
     assert len(set(await read_ids(customers.fetch))) == 80
 
 
-@pytest.mark.parametrize("shuffles_ties", [False, True])
-async def test_duplicate(shuffles_ties):
+@pytest.mark.parametrize("tie_order", ["stable", "random"])
+async def test_duplicate(tie_order):
     """With a customer repeated among ties, two equal passes suffice; in random order, no passes agree."""
-    customers = MovingList.created_at([7] * 150, shuffles_ties=shuffles_ties)
+    customers = MovingList.created_at([7] * 150, tie_order=tie_order)
     customers.customers.insert(7, customers.customers[7])
-    if shuffles_ties:
+    if tie_order == "random":
         with pytest.raises(IncompleteListError, match="8 readings of the 151 customers"):
             await read(customers.fetch)
     else:
