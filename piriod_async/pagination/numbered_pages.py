@@ -15,8 +15,8 @@ from piriod_async.pagination.raw_page import RawPage
 class NumberedPages:
     """Reads pages of one list by number, and requests none that cannot exist.
 
-    A 404 and an empty page say that there is no later page either; so does a page without a link to a next one, on a
-    server that gives links. A count says how many pages to expect, a link that there is one more, whatever the count.
+    A 404 or an empty page is the end: no later page exists. So is a page without a link to a next one, on a server
+    that gives links. A count says how many pages to expect, a link that there is one more, whatever the count.
 
     Attributes:
         fetch: Requests the page of a number, from 1.

@@ -47,7 +47,7 @@ class _Pass:
 
     @property
     def counts(self) -> set[int]:
-        """What the responses counted."""
+        """Counts of the responses."""
         return {page.count for page in self.pages}
 
     def agrees_with(self, other: "_Pass") -> bool:
@@ -55,8 +55,7 @@ class _Pass:
 
         Passes with pages of the same length may repeat the same mistake, unless they are one page each.
         """
-        is_single = len(self.pages) == len(other.pages) == 1 and not self.pages[0].has_next
-        if self.page_length == other.page_length and not is_single:
+        if self.page_length == other.page_length and max(len(self.pages), len(other.pages)) > 1:
             return False
         if self.ids == other.ids:  # even with repetitions: a filter that joins tables repeats a customer
             return True
@@ -70,10 +69,12 @@ class TieReader:
     Attributes:
         fetch: Requests a page.
         prefetch_limit: Returns how many pages may be pending or waiting to be consumed.
+        descending: Whether the newest customers come first.
     """
 
     fetch: Fetch
     prefetch_limit: PrefetchLimit
+    descending: bool
     _tasks: dict[datetime, asyncio.Task[list[RawPage]]] = field(factory=dict, init=False)
 
     async def read(self, created: datetime, created_range: TimeRange, page_size: int) -> list[RawPage]:
@@ -118,7 +119,7 @@ class TieReader:
                 return list(current.pages)
             passes = [each for each in passes if each.counts == current.counts] + [current]
             if _are_complete(passes):
-                return _merge(passes)
+                return _merge(passes, descending=self.descending)
             if len(current.pages) > 1:
                 size = max(min(size, first.rows) - 1, 1)
         raise IncompleteListError(
@@ -140,13 +141,11 @@ def _are_complete(passes: Sequence[_Pass]) -> bool:
     return len(passes) > 1 and all(each.counts == {len(ids)} == {len(each.ids)} for each in passes)
 
 
-def _merge(passes: Sequence[_Pass]) -> list[RawPage]:
+def _merge(passes: Sequence[_Pass], *, descending: bool) -> list[RawPage]:
     """Return the pages of several passes in order, each with the customers that those before it do not have."""
     rows: dict[str, tuple[RecordKey, RawPage]] = {}
     for page in (page for each in passes for page in each.pages):
         for key in page.keys:
             rows.setdefault(key.id, (key, page))
-    keys = passes[0].pages[0].keys
-    descending = require_created(keys[0]) > require_created(keys[-1])
     ordered = sorted(rows.values(), key=lambda row: require_created(row[0]), reverse=descending)
     return [evolve(page, keys=tuple(key for key, _ in group)) for page, group in groupby(ordered, itemgetter(1))]

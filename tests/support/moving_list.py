@@ -59,7 +59,7 @@ class MovingList:
         max_page_size: The server's maximum: larger page sizes are lowered to it.
         mid_request: Called between COUNT and SELECT.
         count_as: Returns what the server counts, given the true number of customers.
-        links: What a link to a next page depends on: the count, or the rows.
+        links: Whether links to a next page depend on the count or on the rows.
         ignores_ordering: Whether the server ignores `ordering`.
         ignores_range: Whether the server ignores `created__gte` and `created__lte`.
         requests: (page number, page size, range, count) of each request.

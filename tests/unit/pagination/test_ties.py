@@ -66,8 +66,7 @@ async def test_passes_complement_each_other(tie_order):
 
 
 async def test_ties_on_one_page():
-    """A complete response suffices: a short one proves nothing, the second is complete, the third has nothing new;
-    the fourth counts again, since fewer came than were counted."""
+    """A complete response suffices: a short one, a complete one, one with nothing new, and one that counts again."""
     customers = MovingList.created_at([7] * 50, tie_order="random")
     changes = iter(["delete"])
     customers.mid_request = lambda: [customers.change(kind) for kind in changes]
@@ -114,7 +113,7 @@ async def test_instant_emptied(descending):
 async def test_read_once():
     """All gaps that meet an instant share its passes, until it is forgotten."""
     customers = MovingList.created_at([7] * 250)
-    reader = TieReader(customers.fetch, lambda: 8)
+    reader = TieReader(customers.fetch, lambda: 8, descending=False)
     instant = (EPOCH + timedelta(microseconds=7), TimeRange(), 100)
     pages, same = await asyncio.gather(reader.read(*instant), reader.read(*instant))
     assert pages is same
