@@ -123,10 +123,12 @@ class Iteration:
 
         async def decode(body: bytes) -> RawPage:
             page = await self._decoder.decode_keys(body)
-            is_first = self.total is None
-            if number == 1 and not page.rows and (page.count > 0 or (page.has_next and is_first)):
-                problem = f"count is {page.count}" if page.count > 0 else "it links to a next page"
-                raise DecodeError(f"{request}: {problem} but results is empty", retryable=True)
+            if page.rows:
+                return page
+            if page.count > (number - 1) * size:  # the list is being emptied, or the server errs
+                raise DecodeError(f"{request}: count is {page.count} but results is empty", retryable=True)
+            if page.has_next and self.total is None:
+                raise DecodeError(f"{request}: there is a next page but results is empty", retryable=True)
             return page
 
         params = self.query.params(

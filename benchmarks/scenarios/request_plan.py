@@ -59,7 +59,8 @@ def plan_requests(created: Sequence[datetime], concurrency: int = 8, page_size: 
         offset = start + (page - 1) * size
         if page > 1 and offset >= stop:
             raise NotFoundError("no such page", status=404)
-        return RawPage(keys=customers[offset : min(offset + size, stop)], count=stop - start, raw=b"")
+        keys, has_next = customers[offset : min(offset + size, stop)], offset + size < stop
+        return RawPage(keys=keys, count=stop - start, has_next=has_next, raw=b"")
 
     async def crawl() -> int:
         paginator = CreatedPaginator(

@@ -70,7 +70,7 @@ class PageNumberPaginator:
             IncompleteListError: Something does.
         """
         received = len(self._seen_ids)
-        if self._last is not first:  # several pages; one is of one moment
+        if not first.is_complete:  # one complete response is of one moment
             again = await self.fetch(1)
             self._changed |= again.count != first.count or [key.id for key in again.keys] != [k.id for k in first.keys]
         if self._changed:

@@ -27,10 +27,11 @@ async def test_every_attempt(clock):
     async with MockServer(250) as server, server.session(retry=clock.policy(), on_attempt=attempts.append) as piriod:
         server.fail(status=500, page=2, times=2)
         await piriod.customers(ordering=None).collect()
-        assert len(attempts) == len(server.requests) == piriod.stats.requests == 5
+        assert len(attempts) == len(server.requests) == piriod.stats.requests == 6
     assert {(attempt.method, attempt.workspace) for attempt in attempts} == {("GET", "acc_mock")}
     attempts.sort(key=lambda attempt: attempt.page)
     assert [(attempt.page, attempt.retry, attempt.status) for attempt in attempts] == [
+        (1, 0, 200),
         (1, 0, 200),
         (2, 0, 500),
         (2, 1, 500),
@@ -145,9 +146,9 @@ async def test_opentelemetry(clock):
         with tracer.start_as_current_span("sync") as sync:
             await piriod.customers(ordering=None).collect()
     *spans, parent = exporter.get_finished_spans()
-    assert len(spans) == len(server.requests) == 4
+    assert len(spans) == len(server.requests) == 5
     assert parent.context.span_id == sync.get_span_context().span_id
     assert {span.parent.span_id for span in spans} == {parent.context.span_id}
-    assert sorted(span.attributes["http.response.status_code"] for span in spans) == [200, 200, 200, 500]
+    assert sorted(span.attributes["http.response.status_code"] for span in spans) == [200, 200, 200, 200, 500]
     assert all(parent.start_time - 1e6 <= span.start_time <= span.end_time for span in spans)
     assert [event.name for span in spans for event in span.events] == ["exception"]

@@ -50,7 +50,7 @@ async def test_complete(concurrency, ordering):
         turn = -1 if ordering is None else 1
         assert came == {workspace: ids(server, workspace)[::turn] for workspace, size in SIZES.items() if size}
         if ordering is None:
-            assert len(server.requests) == 1 + 1 + 1 + 3 + 10
+            assert len(server.requests) == 1 + 1 + 1 + 4 + 11
 
 
 async def test_filters():

@@ -3,7 +3,7 @@
 import subprocess
 from pathlib import Path
 
-from piriod_async.testing.mock_server import MockServer
+from piriod_async.testing.mock_server import MockServer, Mutations
 from tests.support.command import CLEAN_ENV, COMMAND, env_of
 
 
@@ -31,11 +31,8 @@ async def test_control_characters(run_cli_in_thread):
 
 async def test_incomplete_list(run_cli_in_thread):
     """A list that changed too much is exit code 3."""
-    async with MockServer(300, tie_order="shuffled") as server:
-        created = server.customers()[0]["created"]
-        for _ in range(150):
-            server.add(created=created)
-        done = await run_cli_in_thread("customers", **env_of(server))
+    async with MockServer(300, mutations=Mutations(rate=8)) as server:
+        done = await run_cli_in_thread("customers", "--ordering", "name", **env_of(server))
     assert done.returncode == 3
     assert done.stderr.endswith("\ntry again when the list changes less\n")
 
