@@ -10,7 +10,8 @@ from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.errors import ConfigurationError
 from piriod_async.listing import CustomerListing
-from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, PrefetchLimit
+from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
+from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.query import CustomerFilters, CustomerQuery, show_filters
 from piriod_async.transport.attempts import AttemptHook
 from piriod_async.transport.auth import SecretStr, validate_token, validate_workspace

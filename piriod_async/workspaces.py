@@ -10,7 +10,8 @@ from attrs import define, evolve, field
 from piriod_async.errors import PiriodError, QueryError
 from piriod_async.listing import CustomerListing
 from piriod_async.models import Customer, Page, Progress, WorkspaceProgress
-from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, PrefetchLimit, cancel_and_wait
+from piriod_async.pagination.adaptive_limit import MIN_PREFETCH, PREFETCH_PER_REQUEST
+from piriod_async.pagination.prefetch import PrefetchLimit, cancel_and_wait
 from piriod_async.pagination.scoped import ScopedIterable
 
 OnError: TypeAlias = Literal["raise", "collect"]
@@ -19,7 +20,6 @@ MakeListing: TypeAlias = Callable[[str, PrefetchLimit], CustomerListing]
 QueueItem: TypeAlias = tuple[str, Page] | BaseException | None
 """A page of a workspace; the error that ends the iteration; or None at its end."""
 WORKERS_PER_REQUEST = 2  # workspaces read at once, for each request in flight: one is delivered while another loads
-MIN_PREFETCH = 2  # jobs in the window of a listing, however many workspaces share the prefetching
 
 
 @define(eq=False)
@@ -213,7 +213,7 @@ class _Iteration:
         await self._queue.put((workspace, page))
 
     def _prefetch_limit(self) -> int:
-        """Return the share of the prefetching that each listing gets; the last one gets all of it."""
+        """Return the share of the prefetching that each listing may have; the last one may have all of it."""
         return max(MIN_PREFETCH, PREFETCH_PER_REQUEST * self.concurrency // len(self.active))
 
     async def _await_workers(self, workers: list[asyncio.Task[None]]) -> None:

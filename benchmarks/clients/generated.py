@@ -1,4 +1,4 @@
-"""Clients generated from `openapi.yaml` by openapi-python-client and openapi-generator; eight requests at a time.
+"""Clients generated from the API's contract by openapi-python-client and openapi-generator; eight requests at a time.
 
 python -m benchmarks.clients.generated      # generate both, into the ignored folder .generated/
 """
@@ -15,17 +15,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.clients.config import PAGE_SIZE, ClientConfig
+from benchmarks.processes import ROOT
 
-HERE = Path(__file__).parent
-GENERATED = HERE / ".generated"
+CONTRACT = str(ROOT / "tests" / "contract" / "openapi.yaml")
+GENERATED = Path(__file__).parent / ".generated"
 SCRIPTS = Path(sys.executable).parent
 COMMANDS = {
     "openapi-python-client": [
-        *("openapi-python-client", "generate", "--path", str(HERE / "openapi.yaml"), "--meta", "none", "--overwrite"),
+        *("openapi-python-client", "generate", "--path", CONTRACT, "--meta", "none", "--overwrite"),
         *("--output-path", str(GENERATED / "python_client")),
     ],
     "openapi-generator": [
-        *("openapi-generator-cli", "generate", "-i", str(HERE / "openapi.yaml"), "-g", "python"),
+        *("openapi-generator-cli", "generate", "-i", CONTRACT, "-g", "python"),
         *("--library", "asyncio", "--package-name", "generator_client", "-o", str(GENERATED)),
     ],
 }
@@ -54,7 +55,7 @@ def _generate(name: str) -> str | None:
 
 async def python_client(config: ClientConfig) -> int:
     """The client that openapi-python-client makes: httpx and attrs."""
-    list_customers = _import("python_client.api.billing.list_customers").asyncio
+    list_customers = _import("python_client.api.billing.get_customers").asyncio
     authenticated = _import("python_client").AuthenticatedClient(
         base_url=config.base_url, token=config.token, prefix="Token", timeout=_import("httpx").Timeout(300)
     )
@@ -78,7 +79,7 @@ async def openapi_generator(config: ClientConfig) -> int:
         api = module.BillingApi(client)
 
         async def fetch(number: int) -> Any:
-            return await api.list_customers(
+            return await api.customers_get(
                 x_simple_workspace=config.workspace, page=number, page_size=PAGE_SIZE, ordering="created"
             )
 

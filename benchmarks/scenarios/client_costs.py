@@ -25,7 +25,7 @@ IMPORTS = {
     "piriod_async": "piriod_async",
     "aiohttp, attrs, msgspec": "aiohttp, attrs, msgspec",
     "httpx, pydantic": "httpx, pydantic",
-    "openapi-python-client": "python_client.api.billing.list_customers",
+    "openapi-python-client": "python_client.api.billing.get_customers",
     "openapi-generator": "generator_client",
 }
 Rounds: TypeAlias = dict[str, dict[str, list[float]]]

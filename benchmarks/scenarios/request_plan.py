@@ -8,9 +8,9 @@ from datetime import datetime
 from attrs import frozen
 
 from piriod_async import Customer, NotFoundError
+from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
 from piriod_async.pagination.by_created import MAX_SEGMENT, CreatedPaginator
 from piriod_async.pagination.cursor import Cursor
-from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
 from piriod_async.pagination.raw_page import RawPage
 from piriod_async.pagination.time_range import TimeRange
 from piriod_async.query import CustomerQuery

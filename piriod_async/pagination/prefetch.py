@@ -9,10 +9,11 @@ from typing import Any, Generic, Self, TypeAlias, TypeVar
 
 from attrs import define, frozen
 
+from piriod_async.pagination.adaptive_limit import AdaptiveLimit
+
 T = TypeVar("T")
 PrefetchLimit: TypeAlias = Callable[[], int]
 """Returns how many jobs may be pending or waiting to be consumed. It is asked again whenever one is consumed."""
-PREFETCH_PER_REQUEST = 4  # jobs in the window, for each request that may be in flight
 
 
 @frozen
@@ -59,18 +60,18 @@ class _Entry(Generic[T]):
 class OrderedPrefetch(Generic[T]):
     """An async iterator over the items of jobs that run concurrently, in the order of the jobs.
 
-    The first jobs that are not yet consumed, `limit()` of them, are pending or done; another one is started when one is
-    consumed. So prefetching is bounded: a consumer that stops iterating stops the work. `aclose` cancels what is
-    pending.
+    The first jobs that are not yet consumed are pending or done: those in the window, which adapts to the consumer.
+    Another one is started when one is consumed. So prefetching is bounded: a consumer that stops iterating stops the
+    work. `aclose` cancels what is pending.
 
     Args:
         jobs: Taken one by one, as the window has room.
-        limit: Size of the window.
+        limit: Largest size of the window.
     """
 
     def __init__(self, jobs: Iterable[Job[T]], limit: PrefetchLimit) -> None:
         self._jobs = iter(jobs)
-        self._limit = limit
+        self._limit = AdaptiveLimit(limit)
         self._entries: deque[_Entry[T]] = deque()
         self._items: Iterator[T] | None = None  # of the first entry
 
@@ -85,7 +86,14 @@ class OrderedPrefetch(Generic[T]):
                     raise StopAsyncIteration
                 task = self._entries[0].task
                 assert task is not None  # noqa: S101 (the first job of the window is always started)
+                if not task.done():
+                    await asyncio.sleep(0)  # long enough for a job that sends no request
+                    if not task.done():
+                        self._limit.grow()
+                    self._fill()
                 self._items = iter((await task).items)
+                if self._pending <= 1:
+                    self._limit.shrink()
             for item in self._items:
                 return item
             self._items = None
@@ -97,6 +105,11 @@ class OrderedPrefetch(Generic[T]):
         self._entries.clear()
         self._jobs = iter(())
         await cancel_and_wait(tasks)
+
+    @property
+    def _pending(self) -> int:
+        """Number of jobs in the window that are not done."""
+        return sum(not (entry.task and entry.task.done()) for entry in islice(self._entries, self._limit()))
 
     def _fill(self) -> None:
         """Start the jobs that the window has room for, and insert follow-ups behind the job that they came from."""

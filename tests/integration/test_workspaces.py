@@ -17,7 +17,7 @@ from piriod_async import (
     RetryPolicy,
     ServerError,
 )
-from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST
+from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
 from piriod_async.testing.mock_server import MockServer, Mutations
 from piriod_async.workspaces import WORKERS_PER_REQUEST
 from tests.support.tasks import settle

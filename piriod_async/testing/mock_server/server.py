@@ -1,6 +1,7 @@
 """The server itself: its socket, its options, and how it responds to a request."""
 
 import asyncio
+import socket
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from random import Random
@@ -87,6 +88,7 @@ class MockServer(Store, Faults):
         self._ignored_params = frozenset(ignored_params)
         self._random = Random(f"{seed}/server")
         self._runner: web.ServerRunner | None = None
+        self._listener: socket.socket | None = None
         self._stopping = asyncio.Event()
 
     async def start(self) -> None:
@@ -96,11 +98,19 @@ class MockServer(Store, Faults):
         server = web.Server(self._handle, handler_cancellation=True, access_log=None)
         self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
+        self._listener = socket.create_server(("127.0.0.1", self._port))
+        await web.SockSite(self._runner, self._listener).start()
 
     async def stop(self) -> None:
         """Close the socket and all connections. Latency and stalls end at once."""
         self._stopping.set()
+        listener, self._listener = self._listener, None
+        if listener:
+            # asyncio drops, unclosed, a connection that is accepted in the event-loop iteration before its server is
+            # closed: accept no more, and let the last ones be attached to the server first
+            with suppress(NotImplementedError):  # from the event loop of Windows, which attaches as it accepts
+                asyncio.get_running_loop().remove_reader(listener)
+            await asyncio.sleep(0)
         if self._runner:
             await self._runner.cleanup()
             self._runner = None

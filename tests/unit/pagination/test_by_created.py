@@ -1,6 +1,7 @@
 """Pagination by `created`: anchors and gaps, against lists in memory."""
 
 import asyncio
+from contextlib import aclosing
 
 import pytest
 from attrs import evolve
@@ -149,8 +150,9 @@ async def test_request_fails():
     delivered = []
 
     async def deliver():
-        async for page in paginate(fetch):
-            delivered.extend(page.keys)
+        async with aclosing(paginate(fetch)) as pages:
+            async for page in pages:
+                delivered.extend(page.keys)
 
     with pytest.raises(ZeroDivisionError):
         await deliver()

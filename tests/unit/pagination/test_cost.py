@@ -5,6 +5,7 @@ import math
 import random
 import tracemalloc
 from collections.abc import Callable
+from contextlib import aclosing
 
 import pytest
 from attrs import define, evolve, field
@@ -83,6 +84,26 @@ def test_uneven_delays(seed):
     rng = random.Random(seed)
     elapsed, total_delay = measure(read, 20_000, lambda: rng.uniform(0.02, 0.2))
     assert elapsed <= 1.2 * total_delay / CONCURRENCY
+
+
+@pytest.mark.parametrize("pace", [0.005, 0.0125, 0.025, 0.05, 0.1, 0.5])
+def test_slow_consumer(pace):
+    """A consumer that takes its time hardly ever waits, although fewer pages are prefetched for it."""
+    rng = random.Random(7)
+    pages = []
+
+    async def read_slowly(fetch):
+        keys = []
+        async with aclosing(paginate(fetch)) as responses:
+            async for page in responses:
+                pages.append(page)
+                keys += page.keys
+                await asyncio.sleep(pace)
+        return keys
+
+    fastest, _ = measure(read, 10_000, lambda: rng.uniform(0.02, 0.2))
+    elapsed, _ = measure(read_slowly, 10_000, lambda: rng.uniform(0.02, 0.2))
+    assert elapsed <= 1.1 * max(pace * len(pages), fastest) + 0.4
 
 
 @pytest.mark.no_cover  # tracing takes five times as long

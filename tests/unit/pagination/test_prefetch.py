@@ -122,15 +122,13 @@ async def test_back_pressure():
     """A consumer that stops iterating stops the jobs."""
     jobs = ManualJobs()
     items = OrderedPrefetch(jobs.source("abcdefgh"), lambda: 3)
-    first = asyncio.create_task(anext(items))
-    await settle()
-    await jobs.finish("b", "c", "a")
-    assert await first == "a"
-    await settle()
-    assert jobs.started == ["a", "b", "c"]
-    assert await anext(items) == "b"
-    await settle()
-    assert jobs.started == ["a", "b", "c", "d"]
+    for name, started in (("a", "abc"), ("b", "abcd")):
+        item = asyncio.create_task(anext(items))
+        await settle()
+        await jobs.finish(name)
+        assert await item == name
+        await settle()
+        assert jobs.started == list(started)
     await items.aclose()
 
 
@@ -263,11 +261,11 @@ async def test_close(take):
     jobs = ManualJobs()
     consumer = await jobs.consume(jobs.source("abcdefgh"), 4, take=take)
     await jobs.finish("d")
-    await jobs.finish("a", "b", "c")
+    for name in "abc"[:take]:
+        await jobs.finish(name)
     await consumer
     assert jobs.items == list("abc"[:take])
-    assert sorted(jobs.ended) == jobs.started == list("abcd")
-    assert len(jobs.taken) == 3 + take
+    assert sorted(jobs.ended) == jobs.started == jobs.taken == list("abcdefgh"[: 3 + take])
 
 
 @pytest.mark.parametrize("finished", ["", "a", "bc"])
