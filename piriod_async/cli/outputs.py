@@ -43,7 +43,7 @@ def make_files(options: Options, encoder: Encoder) -> list[PartialFile]:
         return []
     output = resolve_target(options.output)
     if options.output_format == "parquet":
-        from piriod_async.export.arrow_format import stream_to_parquet  # noqa: PLC0415 (needs an extra)
+        from piriod_async.export.parquet_format import stream_to_parquet  # noqa: PLC0415 (needs an extra)
 
         return [PartialFile(output, encoder, stream_to_parquet)]
     files = [PartialFile(output, encoder)]
