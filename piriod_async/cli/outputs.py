@@ -4,11 +4,12 @@ import os
 
 import click
 
+from piriod_async.cli.export_state import with_suffix_added
 from piriod_async.cli.options import Options
-from piriod_async.cli.partial_files import PartialFile
+from piriod_async.cli.partial_files import WORKING_SUFFIXES, PartialFile
 from piriod_async.cli.table import DEFAULT_FIELDS, TableEncoder
 from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, JsonLinesEncoder
-from piriod_async.export.atomic_file import resolve_target
+from piriod_async.export.atomic_file import is_same_file, resolve_target
 
 
 def make_encoder(options: Options) -> Encoder:
@@ -49,8 +50,12 @@ def make_files(options: Options, encoder: Encoder) -> list[PartialFile]:
     files = [PartialFile(output, encoder)]
     if options.contacts_output:
         contacts_output = resolve_target(options.contacts_output)
-        if contacts_output.absolute() == output.absolute():
+        if is_same_file(output, contacts_output):
             raise click.UsageError("--contacts-output and --output are the same file: expected two")
+        for one, other in ((output, contacts_output), (contacts_output, output)):
+            for suffix in WORKING_SUFFIXES:
+                if is_same_file(with_suffix_added(one, suffix), other):
+                    raise click.UsageError(f"{other} is a temporary name of {one}: expected another name")
         contacts = ContactsCsvEncoder(not options.no_escape_formulas, options.multi_workspace)
         files.append(PartialFile(contacts_output, contacts))
     return files

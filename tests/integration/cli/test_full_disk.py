@@ -1,0 +1,72 @@
+"""A disk that fills up: an error, not a success with half of the data, and no temporary file."""
+
+import asyncio
+import json
+import resource
+import signal
+import subprocess
+
+import pytest
+
+from piriod_async.testing.mock_server import MockServer
+from tests.support.command import CLEAN_ENV, COMMAND, env_of, read_rows, run_process
+
+ROOM = 41_000  # bytes
+
+
+def limit_files():
+    """Make every file as full as a disk with that much room: the last write takes only a part."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (ROOM, ROOM))
+
+
+async def run_on_a_full_disk(*arguments, stdout=None, **env):
+    env = CLEAN_ENV | {"PYTHONDONTWRITEBYTECODE": "1"} | env
+    pipes = {"stdout": stdout or subprocess.PIPE, "stderr": subprocess.PIPE, "env": env, "preexec_fn": limit_files}
+    process = await asyncio.create_subprocess_exec(*COMMAND, *map(str, arguments), **pipes)
+    _, error = await process.communicate()
+    return process.returncode, error.decode()
+
+
+@pytest.mark.parametrize("env", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+@pytest.mark.parametrize("output_format", ["jsonl", "csv", "table"])
+async def test_standard_output(output_format, env, tmp_path):
+    """What standard output did not take is an error, also if Python does not buffer it, as in a container."""
+    async with MockServer(800) as server:
+        with (tmp_path / "out").open("wb") as out:
+            command = ("customers", "--format", output_format)
+            code, error = await run_on_a_full_disk(*command, stdout=out, **env_of(server, **env))
+    assert (code, error) == (1, "piriod-async: [Errno 27] File too large\n")
+    assert (tmp_path / "out").stat().st_size <= ROOM
+
+
+@pytest.mark.parametrize("env", [{}, {"PYTHONUNBUFFERED": "1"}], ids=["buffered", "unbuffered"])
+async def test_count(env, tmp_path):
+    """Counts are not cut off either."""
+    names = [f"acc_{'x' * 200}_{number}" for number in range(200)]
+    options = [option for name in names for option in ("--workspace", name)]
+    async with MockServer(dict.fromkeys(names, 1)) as server:
+        with (tmp_path / "out").open("wb") as out:
+            code, error = await run_on_a_full_disk(
+                "customers", "--count", *options, stdout=out, **env_of(server, **env)
+            )
+    assert (code, error) == (1, "piriod-async: [Errno 27] File too large\n")
+
+
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+async def test_file(suffix, tmp_path):
+    """An export to a file keeps what was committed, and a resume completes it."""
+    file = tmp_path / f"a.{suffix}"
+    command = ("customers", "-o", file, "--fields", "id")
+    async with MockServer(2_500) as server:
+        code, error = await run_on_a_full_disk(*command, **env_of(server))
+        message, advice = error.splitlines()
+        assert (code, message) == (1, "piriod-async: [Errno 27] File too large")
+        kept = sum(json.loads((tmp_path / f"{file.name}.part.state").read_bytes())["customers"].values())
+        assert advice == f"{kept:,} customers are kept in {file}.part: add --resume to continue"
+        assert kept >= 1_000
+        assert sorted(path.name for path in tmp_path.iterdir()) == [f"{file.name}.part", f"{file.name}.part.state"]
+        done = await asyncio.to_thread(run_process, *command, "--resume", **env_of(server))
+        expected = [row["id"] for row in server.customers()]
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [row["id"] for row in read_rows(file)] == expected
