@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
@@ -84,14 +85,15 @@ async def test_error_after_the_cancellation(write):
 async def test_cancelled_while_the_file_is_opened(write, tmp_path, monkeypatch):
     """A temporary file that is created during the cancellation is deleted."""
     opening, may_open = threading.Event(), threading.Event()
-    copymode = export.atomic_file.shutil.copymode
+    open_path = Path.open
 
     def held(*arguments):
+        file = open_path(*arguments)
         opening.set()
         assert may_open.wait(10)
-        copymode(*arguments)
+        return file
 
-    monkeypatch.setattr("piriod_async.export.atomic_file.shutil.copymode", held)
+    monkeypatch.setattr(Path, "open", held)
     task = start(write, tmp_path / "a")
     await asyncio.to_thread(opening.wait)
     task.cancel()
