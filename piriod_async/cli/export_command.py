@@ -61,8 +61,8 @@ def export_customers(options: Options) -> int:
         except PiriodError as error:
             advice = join_nonempty(hint(error), export.resume_hint())
             raise CommandError(describe(error), advice, exit_code=exit_code(error)) from error
-        except BrokenPipeError:  # closed early, as by `head`: nothing may be flushed to it at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:
+            return OK  # closed early, as by `head`
         except OSError as error:
             raise CommandError(sanitize_line(error), export.resume_hint(), exit_code=ERROR) from error
     return OK
@@ -209,5 +209,9 @@ class _Export:
 
     def _print(self, data: bytes) -> None:
         with self.display.suspended() if sys.stdout.isatty() else nullcontext():
-            write_all_blocking(sys.stdout.buffer, data)  # with PYTHONUNBUFFERED, it may take a part
-            sys.stdout.buffer.flush()
+            try:
+                write_all_blocking(sys.stdout.buffer, data)  # with PYTHONUNBUFFERED, it may take a part
+                sys.stdout.buffer.flush()
+            except OSError:  # the rest must not be flushed at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise
