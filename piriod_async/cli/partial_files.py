@@ -127,8 +127,7 @@ class ResumableExport:
     Attributes:
         files: The customers' file, and the contacts' if requested.
         state: The last commit.
-        note: What the user may not expect: customers of an interrupted export are discarded, or there are none to
-            resume. May be empty.
+        note: Says that an interrupted export is discarded, or that there is nothing to resume; may be empty.
     """
 
     files: Sequence[PartialFile]
@@ -149,7 +148,7 @@ class ResumableExport:
             click.UsageError: The interrupted export had other options, is damaged, or is still running.
         """
         export = cls(files, ExportState.of_nothing(options))
-        export.note = export._resumed_note(options) if resume else export._discarded_note()
+        export.note = export._load_state(options) if resume else export._describe_discarded()
         with ExitStack() as stack:
             for file in files:
                 if file.path.exists() or not export.state.complete:
@@ -162,7 +161,8 @@ class ResumableExport:
             export._start()
         return export
 
-    def _resumed_note(self, options: Mapping[str, Any]) -> str:
+    def _load_state(self, options: Mapping[str, Any]) -> str:
+        """Load the saved state, if there is one, and return the note."""
         saved = ExportState.read(self.state_path)
         if saved:
             saved.ensure_same_options(options, self.files[0].target)
@@ -177,7 +177,7 @@ class ResumableExport:
             raise click.UsageError(f"--resume cannot resume --ordering {shown}: expected created or -created")
         return f"--resume: there is no interrupted export to {self.files[0].target}; starting from the beginning"
 
-    def _discarded_note(self) -> str:
+    def _describe_discarded(self) -> str:
         try:
             saved = ExportState.read(self.state_path)
         except click.UsageError:

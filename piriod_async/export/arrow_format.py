@@ -18,7 +18,7 @@ import msgspec
 from attrs import field, frozen
 
 from piriod_async.export.fields import FIELDS, select_fields
-from piriod_async.export.values import JSON_FIELDS, encode_json_field, value_error
+from piriod_async.export.values import JSON_FIELDS, check_json_numbers, encode_json_field, value_error
 from piriod_async.models import Customer
 
 try:
@@ -100,7 +100,10 @@ class ArrowStreamEncoder:
             ExportError: A value does not fit its column.
         """
         schema, customers = self.schema, list(customers)
-        rows = [_row(customer, self.fields) | {"workspace": workspace} for customer in customers]
+        json_fields = [name for name in JSON_FIELDS if name in self.fields]
+        amount_fields = [name for name in _AMOUNTS if name in self.fields]
+        rows = [_row(customer, json_fields, amount_fields) | {"workspace": workspace} for customer in customers]
+        check_json_numbers(customers, self.fields)
         try:
             return pa.RecordBatch.from_pylist(rows, schema=schema)
         except (ValueError, OverflowError):
@@ -113,12 +116,13 @@ class ArrowStreamEncoder:
         return pa.Table.from_batches(batches, self.schema)
 
 
-def _row(customer: Customer, names: Sequence[str]) -> dict[str, Any]:
+def _row(customer: Customer, json_fields: Iterable[str], amount_fields: Iterable[str]) -> dict[str, Any]:
     """Return a customer's row, with the named fields in the form of their columns."""
-    texts = {name: encode_json_field(customer, name).decode() for name in JSON_FIELDS if name in names}
-    row: dict[str, Any] = msgspec.to_builtins(customer, builtin_types=_NOT_JSON) | texts
-    for name in _AMOUNTS:
-        if name in names and (values := row[name]):
+    texts = {name: encode_json_field(customer, name).decode() for name in json_fields}
+    row: dict[str, Any] = msgspec.to_builtins(customer, builtin_types=_NOT_JSON)
+    row.update(texts)
+    for name in amount_fields:
+        if values := row[name]:
             _rescale_amounts(customer, name, values)
     if row["state"]:
         row["state"]["id"] = str(row["state"]["id"])

@@ -24,7 +24,7 @@ from typing import Any, Final
 from attrs import field, frozen
 
 from piriod_async.export.fields import select
-from piriod_async.export.values import MAX_EXPONENT, encode_json_field, has_sensible_exponent, value_error
+from piriod_async.export.values import MAX_EXPONENT, check_json_numbers, encode_json_field, value_error
 from piriod_async.models import Contact, Customer
 
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
@@ -42,7 +42,7 @@ def _as_json(name: str) -> Callable[[Customer], object]:
 def _amount(name: str) -> Callable[[Customer], object]:
     def get(customer: Customer) -> object:
         amount: Decimal | None = getattr(customer.aggregations, name)
-        if amount is not None and not has_sensible_exponent(amount):
+        if amount is not None and not -MAX_EXPONENT <= amount.adjusted() <= MAX_EXPONENT:
             expected = f"an exponent from -{MAX_EXPONENT:,} to {MAX_EXPONENT:,}"
             raise value_error(customer, name, amount, expected)
         return amount
@@ -84,6 +84,13 @@ def csv_row(customer: Customer, fields: Iterable[str] = tuple(COLUMNS), *, escap
     Raises:
         ExportError: A value does not fit into a cell, such as the amount `1e50000000`.
     """
+    names = tuple(fields)
+    row = _row(customer, names, escape_formulas)
+    check_json_numbers([customer], names)
+    return row
+
+
+def _row(customer: Customer, fields: Iterable[str], escape_formulas: bool) -> list[str]:
     return [_cell(COLUMNS[name](customer), escape_formulas) for name in fields]
 
 
@@ -155,9 +162,10 @@ class CsvEncoder:
         Raises:
             ExportError: A value does not fit into a cell.
         """
+        customers = list(customers)
         first = [_cell(workspace, self.escape_formulas)] * self.workspace_column
-        escape = self.escape_formulas
-        rows = [(customer, first + csv_row(customer, self.fields, escape_formulas=escape)) for customer in customers]
+        rows = [(customer, first + _row(customer, self.fields, self.escape_formulas)) for customer in customers]
+        check_json_numbers(customers, self.fields)
         return _encode(self._columns, rows)
 
     def footer(self) -> bytes:

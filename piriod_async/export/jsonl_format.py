@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from attrs import field, frozen
 
 from piriod_async.export.fields import FIELDS, json_encoder, select_fields
-from piriod_async.export.values import JSON_FIELDS, encode_json_field, may_lose_numbers
+from piriod_async.export.values import check_json_numbers, encode_json_field
 from piriod_async.models import Customer
 
 
@@ -37,7 +37,7 @@ class JsonLinesEncoder:
             first = b'{"workspace":' + json_encoder.encode(workspace) + b","
             lines = (first + line[1:] for line in lines)
         data = b"".join(line + b"\n" for line in lines)
-        self._check_numbers(customers)
+        check_json_numbers(customers, self.fields)
         return data
 
     def footer(self) -> bytes:
@@ -55,10 +55,3 @@ class JsonLinesEncoder:
             for name in self.fields:
                 encode_json_field(customer, name)  # raises an error that names the field
             raise
-
-    def _check_numbers(self, customers: Sequence[Customer]) -> None:
-        for name in JSON_FIELDS:
-            if name in self.fields:
-                data = json_encoder.encode([getattr(customer, name) for customer in customers])
-                for customer in customers if may_lose_numbers(data) else ():
-                    encode_json_field(customer, name)

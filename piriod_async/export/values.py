@@ -2,6 +2,7 @@
 
 import math
 import reprlib
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -23,33 +24,35 @@ def value_error(customer: Customer, name: str, value: object, expected: str) -> 
     return ExportError(f"customer {customer.id}: {name}={shown}: expected {expected}")
 
 
-def has_sensible_exponent(amount: Decimal) -> bool:
-    """Return whether an amount has a sensible number of digits when it is written without an exponent."""
-    return -MAX_EXPONENT <= amount.adjusted() <= MAX_EXPONENT
-
-
 def encode_json_field(customer: Customer, name: str) -> bytes:
-    """Return a field of a customer as JSON.
+    """Return a field of a customer as JSON, which `check_json_numbers` must have seen.
 
     Raises:
         ExportError: JSON cannot hold the value.
     """
     value = getattr(customer, name)
     try:
-        data = json_encoder.encode(value)
+        return json_encoder.encode(value)
     except (ValueError, RecursionError) as error:  # half a surrogate pair, thousands of digits, nested too deeply
         raise value_error(customer, name, value, f"a JSON value ({error})") from error
-    if may_lose_numbers(data) and (number := _find_non_finite(value)) is not None:
-        raise value_error(customer, name, number, "finite numbers, as JSON has no others")
-    return data
 
 
-def may_lose_numbers(data: bytes) -> bool:
-    """Return whether JSON from msgspec may stand for a number that JSON lacks.
+def check_json_numbers(customers: Sequence[Customer], fields: Collection[str]) -> None:
+    """Check that the fields of free JSON have no infinity and no NaN, which JSON lacks.
 
-    An infinite float is written as null, an infinite Decimal as its text.
+    msgspec writes such a float as null, and a Decimal as its text. It is faster to look for those in the JSON of all
+    customers than at each value.
+
+    Raises:
+        ExportError: One of the fields has such a number.
     """
-    return b"null" in data or b"NaN" in data or b"Infinity" in data
+    for name in JSON_FIELDS:
+        if name in fields:
+            data = json_encoder.encode([getattr(customer, name) for customer in customers])
+            if b"null" in data or b"NaN" in data or b"Infinity" in data:
+                for customer in customers:
+                    if (number := _find_non_finite(getattr(customer, name))) is not None:
+                        raise value_error(customer, name, number, "finite numbers, as JSON has no others")
 
 
 def _find_non_finite(value: Any) -> float | Decimal | None:

@@ -35,7 +35,7 @@ async def run_on_a_full_disk(*arguments, room, stdout=None, **env):
 @pytest.mark.parametrize("unbuffered", ["", "1"])
 @pytest.mark.parametrize("output_format", ["jsonl", "csv", "table"])
 async def test_standard_output(output_format, unbuffered, tmp_path):
-    """What standard output did not take is an error, also if Python does not buffer it, as in a container."""
+    """Bytes that standard output did not take are an error, also if Python does not buffer it, as in a container."""
     async with MockServer(80) as server:
         with (tmp_path / "out").open("wb") as out:
             command = ("customers", "--format", output_format)
