@@ -31,6 +31,7 @@ from piriod_async.cli.outputs import make_encoder, make_files
 from piriod_async.cli.partial_files import PartialFile, ResumableExport
 from piriod_async.cli.progress import ProgressDisplay
 from piriod_async.export import Encoder, ExportError
+from piriod_async.export.write_all import write_all_blocking
 
 
 def export_customers(options: Options) -> int:
@@ -60,8 +61,8 @@ def export_customers(options: Options) -> int:
         except PiriodError as error:
             advice = join_nonempty(hint(error), export.resume_hint())
             raise CommandError(describe(error), advice, exit_code=exit_code(error)) from error
-        except BrokenPipeError:  # closed early, as by `head`: nothing may be flushed to it at exit
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except BrokenPipeError:
+            return OK  # closed early, as by `head`
         except OSError as error:
             raise CommandError(sanitize_line(error), export.resume_hint(), exit_code=ERROR) from error
     return OK
@@ -100,7 +101,8 @@ class _Export:
                 except PiriodError as error:
                     self._record_failure(workspace, error)
                 else:
-                    click.echo(f"{workspace}\t{count}" if self.options.multi_workspace else count)
+                    line = f"{workspace}\t{count}\n" if self.options.multi_workspace else f"{count}\n"
+                    self._print(line.encode())
 
     async def run(self) -> None:
         """Write all customers that a previous run has not written."""
@@ -111,6 +113,8 @@ class _Export:
             if self.files:
                 fingerprint = options.fingerprint(self.workspaces)
                 self._resumable = ResumableExport.open(self.files, fingerprint, resume=options.resume)
+                if self._resumable.note:
+                    print_error(self._resumable.note)
                 self._written, done = self._resumable.count, self._resumable.state.done
                 if self._resumable.state.complete:
                     return
@@ -205,5 +209,9 @@ class _Export:
 
     def _print(self, data: bytes) -> None:
         with self.display.suspended() if sys.stdout.isatty() else nullcontext():
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
+            try:
+                write_all_blocking(sys.stdout.buffer, data)  # with PYTHONUNBUFFERED, it may take a part
+                sys.stdout.buffer.flush()
+            except OSError:  # the rest must not be flushed at exit
+                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+                raise

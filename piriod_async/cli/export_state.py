@@ -4,18 +4,19 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
 import click
 import msgspec
-from attrs import define, field
 
 from piriod_async import Checkpoint
+from piriod_async.cli.messages import sanitize_line
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
 
 
-@define
-class ExportState:
-    """The export as of its last commit.
+class ExportState(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
+    """The export as of its last commit. No field has a default, so that none can be missing from a damaged file.
 
     Attributes:
         options: Options of the export, which a resume must repeat.
@@ -27,11 +28,38 @@ class ExportState:
     """
 
     options: dict[str, Any]
-    sizes: list[int] = field(factory=list)
-    customers: dict[str, int] = field(factory=dict)
-    checkpoints: dict[str, Checkpoint] = field(factory=dict)
-    done: list[str] = field(factory=list)
-    complete: bool = False
+    sizes: list[_Count]
+    customers: dict[str, _Count]
+    checkpoints: dict[str, Checkpoint]
+    done: list[str]
+    complete: bool
+
+    def __post_init__(self) -> None:
+        workspaces = set(self.options.get("--workspace", ()))
+        unknown = {*self.customers, *self.done, *self.checkpoints} - workspaces
+        if unknown:
+            raise ValueError(f"a workspace that was not exported: {', '.join(sorted(unknown))}")
+        if len(set(self.done)) < len(self.done) or not self.checkpoints.keys() <= self.customers.keys() - set(
+            self.done
+        ):
+            raise ValueError("done, customers and checkpoints contradict each other")
+        if any(checkpoint.ordering != self.options.get("--ordering") for checkpoint in self.checkpoints.values()):
+            raise ValueError("a checkpoint of another ordering")
+
+    @classmethod
+    def of_nothing(cls, options: Mapping[str, Any]) -> Self:
+        """Return the state of an export that has not begun."""
+        return cls(options=dict(options), sizes=[], customers={}, checkpoints={}, done=[], complete=False)
+
+    @property
+    def count(self) -> int:
+        """Customers written."""
+        return sum(self.customers.values())
+
+    @property
+    def can_be_resumed(self) -> bool:
+        """Whether a resume has less to do than a new export."""
+        return bool(self.complete or self.done or self.checkpoints)
 
     @classmethod
     def read(cls, path: Path) -> Self | None:
@@ -44,15 +72,19 @@ class ExportState:
             return msgspec.json.decode(path.read_bytes(), type=cls)
         except FileNotFoundError:
             return None
-        except (msgspec.DecodeError, UnicodeError) as error:
-            raise click.UsageError(f"{path} is not valid ({error}): start over without --resume") from error
+        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+            raise damaged_error(path, str(error)) from error
 
     def save(self, path: Path) -> None:
         """Replace the saved state atomically and durably."""
         temporary = with_suffix_added(path, ".tmp")
-        temporary.write_bytes(msgspec.json.encode(self))
-        fsync_path(temporary)
-        temporary.replace(path)
+        try:
+            temporary.write_bytes(msgspec.json.encode(self))
+            fsync_path(temporary)
+            temporary.replace(path)
+        except OSError:  # a full disk
+            temporary.unlink(missing_ok=True)
+            raise
         fsync_path(path.parent)
 
     def ensure_same_options(self, options: Mapping[str, Any], path: Path) -> None:
@@ -72,6 +104,11 @@ class ExportState:
                 f"the interrupted export to {path} had different options: {previous}; "
                 "use the same ones, or start over without --resume"
             )
+
+
+def damaged_error(path: Path, reason: str) -> click.UsageError:
+    """Return the error for a file of an interrupted export that cannot be resumed."""
+    return click.UsageError(f"{path} is not valid ({sanitize_line(reason)}): start over without --resume")
 
 
 def _format_value(value: Any) -> str:

@@ -31,7 +31,7 @@ _HINTS: list[tuple[type[PiriodError], str]] = [
     (APIConnectionError, "check the network, and PIRIOD_BASE_URL if it is set; then try again"),
     (FilterIgnoredError, "use --no-check-filters to accept the results as they are"),
     (IncompleteListError, "try again when the list changes less"),
-    (ExportError, "use CSV or JSON lines, or leave the field out with --fields"),
+    (ExportError, "leave the field out with --fields, or use another --format"),
     (APIStatusError, "use -v to show every attempt"),
 ]
 # names come from anyone: no escape sequences, no text that runs backwards

@@ -117,10 +117,11 @@ class Options:
         """Return what a resume must have in common with the interrupted export, as JSON values by option."""
         values = {name: value for name, value in self.filters.items() if name != "page_size"}
         values |= {name: getattr(self, name) for name in _CHANGE_THE_OUTPUT}
-        values |= {"format": self.output_format, "workspace": workspaces}
+        values |= {"format": self.output_format, "workspace": sorted(workspaces)}
         normalized = {
             option_name(name): value.astimezone(UTC) if isinstance(value, datetime) else value
             for name, value in values.items()
         }
+        normalized["workspace column"] = self.multi_workspace
         decoded: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(normalized, enc_hook=str))
         return decoded

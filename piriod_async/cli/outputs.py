@@ -4,11 +4,12 @@ import os
 
 import click
 
+from piriod_async.cli.export_state import with_suffix_added
 from piriod_async.cli.options import Options
-from piriod_async.cli.partial_files import PartialFile
+from piriod_async.cli.partial_files import WORKING_SUFFIXES, PartialFile
 from piriod_async.cli.table import DEFAULT_FIELDS, TableEncoder
 from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, JsonLinesEncoder
-from piriod_async.export.atomic_file import resolve_target
+from piriod_async.export.atomic_file import is_same_file, resolve_target
 
 
 def make_encoder(options: Options) -> Encoder:
@@ -43,14 +44,18 @@ def make_files(options: Options, encoder: Encoder) -> list[PartialFile]:
         return []
     output = resolve_target(options.output)
     if options.output_format == "parquet":
-        from piriod_async.export.arrow_format import stream_to_parquet  # noqa: PLC0415 (needs an extra)
+        from piriod_async.export.parquet_format import stream_to_parquet  # noqa: PLC0415 (needs an extra)
 
         return [PartialFile(output, encoder, stream_to_parquet)]
     files = [PartialFile(output, encoder)]
     if options.contacts_output:
         contacts_output = resolve_target(options.contacts_output)
-        if contacts_output.absolute() == output.absolute():
+        if is_same_file(output, contacts_output):
             raise click.UsageError("--contacts-output and --output are the same file: expected two")
+        for one, other in ((output, contacts_output), (contacts_output, output)):
+            for suffix in WORKING_SUFFIXES:
+                if is_same_file(with_suffix_added(one, suffix), other):
+                    raise click.UsageError(f"{other} is a temporary name of {one}: expected another name")
         contacts = ContactsCsvEncoder(not options.no_escape_formulas, options.multi_workspace)
         files.append(PartialFile(contacts_output, contacts))
     return files

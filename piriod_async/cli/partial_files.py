@@ -12,19 +12,22 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import click
 from attrs import define, field
+from msgspec.structs import replace
 
 from piriod_async import Checkpoint, Customer
-from piriod_async.cli.export_state import ExportState, fsync_path, with_suffix_added
+from piriod_async.cli.export_state import ExportState, damaged_error, fsync_path, with_suffix_added
 from piriod_async.export import Encoder
 
 COMMIT_INTERVAL = 1_000  # customers
+WORKING_SUFFIXES = (".part", ".part.tmp", ".part.state", ".part.state.tmp")
+_RESUMABLE_ORDERINGS = ("created", "-created")
 
 
 @define
@@ -41,6 +44,7 @@ class PartialFile:
     encoder: Encoder
     convert: Callable[[Path, Path], None] | None = None
     _file: BinaryIO = field(factory=BytesIO, init=False, repr=False)  # replaced by open()
+    _is_new: bool = field(default=False, init=False, repr=False)
 
     @property
     def path(self) -> Path:
@@ -54,6 +58,7 @@ class PartialFile:
             click.UsageError: Another process is writing it.
         """
         binary = getattr(os, "O_BINARY", 0)  # without it, Windows changes line ends
+        self._is_new = not self.path.exists()
         self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | binary, 0o666), "r+b")
         if not _lock(self._file, self.path):
             self._file.close()
@@ -92,16 +97,27 @@ class PartialFile:
         complete = self.path
         if self.convert:
             complete = with_suffix_added(self.path, ".tmp")
-            self.convert(self.path, complete)
-            shutil.copymode(self.path, complete)
-            fsync_path(complete)
+            try:
+                self.convert(self.path, complete)
+                shutil.copymode(self.path, complete)
+                fsync_path(complete)
+            except OSError:  # a full disk
+                complete.unlink(missing_ok=True)
+                raise
         complete.replace(self.target)
         self.path.unlink(missing_ok=True)
         fsync_path(self.target.parent)
 
     def close(self) -> None:
         """Close the file, which releases the lock."""
-        self._file.close()
+        with suppress(OSError):  # a full disk: what cannot be flushed was not committed
+            self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file, and delete it if `open` created it."""
+        if self._is_new:
+            self.path.unlink(missing_ok=True)  # while it is locked
+        self.close()
 
 
 @define
@@ -111,10 +127,12 @@ class ResumableExport:
     Attributes:
         files: The customers' file, and the contacts' if requested.
         state: The last commit.
+        note: Says that an interrupted export is discarded, or that there is nothing to resume; may be empty.
     """
 
     files: Sequence[PartialFile]
     state: ExportState
+    note: str = field(default="", init=False)
     _uncommitted: dict[str, int] = field(factory=dict, init=False)
 
     @classmethod
@@ -129,22 +147,44 @@ class ResumableExport:
         Raises:
             click.UsageError: The interrupted export had other options, is damaged, or is still running.
         """
-        export = cls(files, ExportState(dict(options)))
-        saved = ExportState.read(export.state_path) if resume else None
-        if saved:
-            saved.ensure_same_options(options, files[0].target)
-            export.state = saved
+        export = cls(files, ExportState.of_nothing(options))
+        export.note = export._load_state(options) if resume else export._describe_discarded()
         with ExitStack() as stack:
             for file in files:
                 if file.path.exists() or not export.state.complete:
                     file.open()
-                    stack.callback(file.close)
-            if not saved:
-                export._start()
-            elif not saved.complete:
+                    stack.callback(file.abandon)
+            if export.state.sizes and not export.state.complete:
                 export.rollback()
             stack.pop_all()
+        if not export.state.sizes:
+            export._start()
         return export
+
+    def _load_state(self, options: Mapping[str, Any]) -> str:
+        """Load the saved state, if there is one, and return the note."""
+        saved = ExportState.read(self.state_path)
+        if saved:
+            saved.ensure_same_options(options, self.files[0].target)
+            if len(saved.sizes) != len(self.files):
+                raise damaged_error(self.state_path, f"{len(saved.sizes)} sizes for {len(self.files)} files")
+            self.state = saved
+        if self.state.can_be_resumed:
+            return ""
+        workspaces, ordering = options.get("--workspace", ()), options.get("--ordering")
+        if len(workspaces) == 1 and ordering not in _RESUMABLE_ORDERINGS:
+            shown = ordering or "''"
+            raise click.UsageError(f"--resume cannot resume --ordering {shown}: expected created or -created")
+        return f"--resume: there is no interrupted export to {self.files[0].target}; starting from the beginning"
+
+    def _describe_discarded(self) -> str:
+        try:
+            saved = ExportState.read(self.state_path)
+        except click.UsageError:
+            return f"discarding the interrupted export in {self.files[0].path}"
+        if not (saved and saved.can_be_resumed):
+            return ""
+        return f"discarding {saved.count:,} customers kept in {self.files[0].path}: --resume would have continued"
 
     @property
     def state_path(self) -> Path:
@@ -154,7 +194,7 @@ class ResumableExport:
     @property
     def count(self) -> int:
         """Customers as of the last commit."""
-        return sum(self.state.customers.values())
+        return self.state.count
 
     def rollback(self) -> None:
         """Discard what was written since the last commit."""
@@ -178,21 +218,24 @@ class ResumableExport:
             checkpoint: Where to resume in it; None if that is unknown.
             done: Whether the workspace is exported completely.
         """
-        self.state.sizes = [file.sync() for file in self.files]
+        customers, checkpoints = dict(self.state.customers), dict(self.state.checkpoints)
         for name, count in self._uncommitted.items():
-            self.state.customers[name] = self.state.customers.get(name, 0) + count
-        self._uncommitted.clear()
+            customers[name] = customers.get(name, 0) + count
         if checkpoint:
-            self.state.checkpoints[workspace] = checkpoint
+            checkpoints[workspace] = checkpoint
         if done:
-            self.state.done.append(workspace)
-            self.state.checkpoints.pop(workspace, None)
-        self.state.save(self.state_path)
+            checkpoints.pop(workspace, None)
+        self._save(
+            sizes=[file.sync() for file in self.files],
+            customers=customers,
+            checkpoints=checkpoints,
+            done=[*self.state.done, workspace] if done else self.state.done,
+        )
+        self._uncommitted.clear()
 
     def complete(self) -> None:
         """Rename the files into place; if that is interrupted, a resume finishes it."""
-        self.state.complete = True
-        self.state.save(self.state_path)
+        self._save(complete=True)
         for file, size in zip(self.files, self.state.sizes, strict=True):
             file.complete(size)
         self.state_path.unlink(missing_ok=True)
@@ -202,14 +245,22 @@ class ResumableExport:
         for file in self.files:
             file.close()
 
+    def _save(self, **changes: Any) -> None:
+        state = replace(self.state, **changes)
+        state.save(self.state_path)
+        self.state = state  # not before: it says how much is kept
+
     def _start(self) -> None:
-        self.state_path.unlink(missing_ok=True)  # before the truncation: it describes the old data
-        fsync_path(self.state_path.parent)
-        for file in self.files:
-            file.truncate(0)
-            file.write(file.encoder.header())
-            fsync_path(file.target.parent)
-        self.commit()
+        with ExitStack() as stack:
+            stack.callback(self.close)
+            self.state_path.unlink(missing_ok=True)  # before the truncation: it describes the old data
+            fsync_path(self.state_path.parent)
+            for file in self.files:
+                file.truncate(0)
+                file.write(file.encoder.header())
+                fsync_path(file.target.parent)
+            self.commit()
+            stack.pop_all()
 
 
 def _lock(file: BinaryIO, path: Path) -> bool:

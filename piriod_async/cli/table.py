@@ -55,6 +55,10 @@ class TableEncoder:
             lines.append(click.style(self._line(header), bold=True) if is_terminal else self._line(header))
         return "".join(f"{line}\n" for line in (*lines, *map(self._line, rows))).encode()
 
+    def footer(self) -> bytes:
+        """Return no bytes: the table has no footer."""
+        return b""
+
     def _line(self, row: Sequence[str]) -> str:
         names = [""] * self.workspace_column + list(self.fields)
         columns = zip(row, self._widths, names, strict=True)

@@ -1,36 +1,38 @@
-"""Arrow and Parquet: one customer per row, typed and nested like the record.
+"""Arrow, and the columns of Parquet: one customer per row, typed and nested like the record.
 
 - Amounts and percentages are `decimal128(38, 10)`: up to 28 digits before the point and 10 after it. A larger amount
   raises an `ExportError` that names the customer; nothing is rounded.
-- `created` and `updated` are `timestamp[us, UTC]`.
+- `created` and `updated` are `timestamp[us, UTC]`. A time that UTC moves out of Python's calendar, such as
+  `9999-12-31T23:59:59-03:00`, is exact in the column; `to_pylist` cannot return it.
 - `country`, `state` and `aggregations` are structs, `contacts` is a list of structs, `sources` a list of strings.
 - `state.id` is a string, also where the API sends a number.
-- `metadata` and `tax_settings` are JSON strings, because their values have no common type.
+- `metadata` and `tax_settings` are JSON strings with exact numbers, because their values have no common type.
 """
 
-import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from decimal import Decimal
-from threading import Lock
-from types import TracebackType
-from typing import Any, BinaryIO, Self
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, DecimalException, Inexact, InvalidOperation
+from typing import Any
 
 import msgspec
 from attrs import field, frozen
 
-from piriod_async.export.fields import FIELDS, ExportError, select_fields
+from piriod_async.export.fields import FIELDS, select_fields
+from piriod_async.export.values import JSON_FIELDS, check_json_numbers, encode_json_field, value_error
 from piriod_async.models import Customer
 
 try:
     import pyarrow as pa
-    import pyarrow.parquet as pq
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "Parquet and Arrow need pyarrow: pip install 'piriod-async[arrow]'", name="pyarrow"
     ) from error
 
 _AMOUNT = pa.decimal128(38, 10)
+_TEN_DECIMALS = Decimal("1E-10")
+_rescale = Context(prec=38, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[Inexact, InvalidOperation]).quantize
+_AMOUNTS = {"country": ("tax_percent",), "aggregations": ("sales", "sales_current_period", "balance")}
+_NOT_JSON = (Decimal, datetime)  # freezegun replaces the global `datetime`
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 _STRING, _BOOL = pa.string(), pa.bool_()
 _COUNTRY = {
@@ -87,19 +89,26 @@ class ArrowStreamEncoder:
         """
         return bytes(self.batch(customers, workspace).serialize())
 
+    def footer(self) -> bytes:
+        """Return no bytes: the stream needs no footer."""
+        return b""
+
     def batch(self, customers: Iterable[Customer], workspace: str | None = None) -> "pa.RecordBatch":
         """Return a record batch; all customers must belong to the given workspace.
 
         Raises:
             ExportError: A value does not fit its column.
         """
-        schema = self.schema
-        rows = [_row(customer) | {"workspace": workspace} for customer in customers]
+        schema, customers = self.schema, list(customers)
+        json_fields = [name for name in JSON_FIELDS if name in self.fields]
+        amount_fields = [name for name in _AMOUNTS if name in self.fields]
+        rows = [_row(customer, json_fields, amount_fields) | {"workspace": workspace} for customer in customers]
+        check_json_numbers(customers, self.fields)
         try:
             return pa.RecordBatch.from_pylist(rows, schema=schema)
         except (ValueError, OverflowError):
-            for row in rows:
-                _check_fits(row, schema)
+            for customer, row in zip(customers, rows, strict=True):
+                _check_fits(customer, row, schema)
             raise
 
     def table(self, batches: "Sequence[pa.RecordBatch]") -> "pa.Table":
@@ -107,78 +116,42 @@ class ArrowStreamEncoder:
         return pa.Table.from_batches(batches, self.schema)
 
 
-def _row(customer: Customer) -> dict[str, Any]:
-    row: dict[str, Any] = msgspec.to_builtins(customer, builtin_types=(Decimal, datetime))
-    for name in ("metadata", "tax_settings"):
-        row[name] = msgspec.json.encode(row[name]).decode()
+def _row(customer: Customer, json_fields: Iterable[str], amount_fields: Iterable[str]) -> dict[str, Any]:
+    """Return a customer's row, with the named fields in the form of their columns."""
+    texts = {name: encode_json_field(customer, name).decode() for name in json_fields}
+    row: dict[str, Any] = msgspec.to_builtins(customer, builtin_types=_NOT_JSON)
+    row.update(texts)
+    for name in amount_fields:
+        if values := row[name]:
+            _rescale_amounts(customer, name, values)
     if row["state"]:
         row["state"]["id"] = str(row["state"]["id"])
     return row
 
 
-def _check_fits(row: dict[str, Any], schema: "pa.Schema") -> None:
+def _rescale_amounts(customer: Customer, name: str, values: dict[str, Any]) -> None:
+    """Give the amounts 10 decimals. Rescaled by pyarrow, `1E-50000000` crashes the process, and `1.000…` may become 0.
+
+    Raises:
+        ExportError: An amount would have to be rounded, or is too large.
+    """
+    for amount in _AMOUNTS[name]:
+        value = values[amount]
+        if value is not None:
+            try:
+                values[amount] = _rescale(value, _TEN_DECIMALS)
+            except DecimalException:
+                expected = "an amount with up to 28 digits before the point and 10 after it"
+                raise value_error(customer, f"{name}.{amount}", value, expected) from None
+
+
+def _check_fits(customer: Customer, row: dict[str, Any], schema: "pa.Schema") -> None:
     for column in schema:
         try:
             pa.array([row[column.name]], column.type)
         except (ValueError, OverflowError) as error:
-            value = row[column.name]
-            message = f"customer {row['id']}: {column.name}={value!r} does not fit {column.type}: {error}"
-            raise ExportError(message) from error
+            raise value_error(customer, column.name, row[column.name], f"{column.type} ({error})") from error
 
 
-class RowGroupWriter:
-    """Write a Parquet file in row groups of one size: `with RowGroupWriter(file, schema) as parquet: ...`.
-
-    Args:
-        file: A path or an open file.
-        schema: The columns and their types.
-        row_group_size: Rows per row group. At most this many rows and one batch are in memory.
-    """
-
-    def __init__(
-        self, file: "str | os.PathLike[str] | BinaryIO", schema: "pa.Schema", row_group_size: int = 5_000
-    ) -> None:
-        self._writer = pq.ParquetWriter(file, schema)
-        self._schema = schema
-        self._row_group_size = row_group_size
-        self._buffered: list[Any] = []
-        self._buffered_rows = 0
-        self._lock = Lock()  # a cancelled write_batch keeps running in its thread while __exit__ runs in another
-
-    def write_batch(self, batch: "pa.RecordBatch") -> None:
-        """Buffer a batch, and write the row groups that are full."""
-        with self._lock:
-            self._buffered.append(batch)
-            self._buffered_rows += batch.num_rows
-            while self._buffered_rows >= self._row_group_size:
-                table = pa.Table.from_batches(self._buffered, self._schema)
-                self._writer.write_table(table.slice(0, self._row_group_size))
-                self._buffered = table.slice(self._row_group_size).to_batches()
-                self._buffered_rows -= self._row_group_size
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, error_class: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        with self._lock:
-            if error_class is None and self._buffered_rows:
-                self._writer.write_table(pa.Table.from_batches(self._buffered, self._schema))
-            self._writer.close()
-
-
-def stream_to_parquet(stream: "str | os.PathLike[str]", file: "str | os.PathLike[str] | BinaryIO") -> None:
-    """Convert a file written with `ArrowStreamEncoder` to Parquet, one row group at a time.
-
-    Args:
-        stream: Path of the Arrow IPC stream.
-        file: Path or open file to write.
-    """
-    with (
-        pa.OSFile(os.fspath(stream)) as source,
-        pa.ipc.open_stream(source) as batches,
-        RowGroupWriter(file, batches.schema) as parquet,
-    ):
-        for batch in batches:
-            parquet.write_batch(batch)
+# pyarrow imports pandas, if that is installed, at the first conversion: now, while this module is imported in a thread.
+pa.array([], _STRING)

@@ -1,18 +1,23 @@
 """Write a file under a temporary name and rename it into place when complete."""
 
-import asyncio
 import os
 import secrets
 import shutil
+import stat
+import unicodedata
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
-from piriod_async.export.fields import ExportError
+from attrs import define, field
 
-Target: TypeAlias = str | os.PathLike[str] | BinaryIO
-"""A path, or a file open for writing bytes, which stays open."""
+from piriod_async.export.fields import ExportError
+from piriod_async.export.threads import run_in_thread
+from piriod_async.export.write_all import BinaryWriter
+
+Target: TypeAlias = str | os.PathLike[str] | BinaryWriter
+"""A path, or anything with `write(bytes)`, async or not, which stays open."""
 
 
 def resolve_target(path: str | os.PathLike[str]) -> Path:
@@ -27,25 +32,79 @@ def resolve_target(path: str | os.PathLike[str]) -> Path:
     return target.resolve() if target.is_symlink() else target
 
 
+def is_same_file(one: Target, other: Target) -> bool:
+    """Return whether two targets are one file, however they are spelled.
+
+    Names that do not exist yet and differ only in case count as the same: on many file systems they are.
+    """
+    if one is other:
+        return True
+    stats = [_stat(target) for target in (one, other)]
+    if stats[0] and stats[1]:
+        return os.path.samestat(stats[0], stats[1]) and not stat.S_ISCHR(stats[0].st_mode)  # not a terminal or null
+    if any(stats) or not (isinstance(one, str | os.PathLike) and isinstance(other, str | os.PathLike)):
+        return False
+    folder, other_folder = (Path(os.path.realpath(path)).parent for path in (one, other))
+    names = {unicodedata.normalize("NFC", Path(os.path.realpath(path)).name).casefold() for path in (one, other)}
+    with suppress(OSError):  # a folder that does not exist
+        return len(names) == 1 and folder.samefile(other_folder)
+    return len(names) == 1 and folder == other_folder
+
+
+def _stat(target: Target) -> os.stat_result | None:
+    """Return the status of a file that exists."""
+    try:
+        if isinstance(target, str | os.PathLike):
+            return os.stat(target)  # noqa: PTH116 (PathLike)
+        return os.fstat(target.fileno())  # type: ignore[attr-defined]
+    except (OSError, ValueError, AttributeError, TypeError):  # most writers have no descriptor
+        return None
+
+
 @asynccontextmanager
-async def atomic_open(file: Target) -> AsyncIterator[BinaryIO]:
+async def atomic_open(file: Target) -> AsyncIterator[BinaryWriter]:
     """Open a path for writing: renamed into place at the end of the block, deleted if the block raises.
 
-    Yields an open file unchanged.
+    Yields anything with `write(bytes)` unchanged.
     """
     if not isinstance(file, str | os.PathLike):
         yield file
         return
-    target = await asyncio.to_thread(resolve_target, file)
-    temporary = target.with_name(f"{target.name}.{secrets.token_hex(4)}.tmp")  # unique: allows concurrent writers
-    opened = await asyncio.to_thread(temporary.open, "xb")
+    target = await run_in_thread(resolve_target, file)
+    temporary = _TemporaryFile(target)
     try:
-        with suppress(FileNotFoundError):  # a replaced file keeps its permissions
-            await asyncio.to_thread(shutil.copymode, target, temporary)
-        yield opened
-        await asyncio.to_thread(opened.close)
-        await asyncio.to_thread(temporary.replace, target)
+        yield await run_in_thread(temporary.open)
+        await run_in_thread(temporary.rename)
     except BaseException:
-        await asyncio.to_thread(opened.close)
-        await asyncio.to_thread(temporary.unlink, missing_ok=True)
+        await run_in_thread(temporary.delete)
         raise
+
+
+@define
+class _TemporaryFile:
+    """The file beside a target that replaces it at the end."""
+
+    target: Path
+    path: Path = field(init=False)
+    _file: BinaryIO | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        # a unique name allows concurrent writers
+        self.path = self.target.with_name(f"{self.target.name}.{secrets.token_hex(4)}.tmp")
+
+    def open(self) -> BinaryIO:
+        self._file = self.path.open("xb")
+        with suppress(FileNotFoundError):  # a replaced file keeps its permissions
+            shutil.copymode(self.target, self.path)
+        return self._file
+
+    def rename(self) -> None:
+        if self._file:
+            self._file.close()
+        self.path.replace(self.target)
+
+    def delete(self) -> None:
+        with suppress(OSError):  # a full disk: what is in the buffer cannot be flushed
+            if self._file:
+                self._file.close()
+        self.path.unlink(missing_ok=True)

@@ -2,8 +2,9 @@
 
 The columns and their order are fixed: `COLUMNS`, `CONTACT_COLUMNS`. UTF-8 with a header; rows end with CR LF; cells are
 quoted where RFC 4180 requires it. Null is an empty cell. Booleans are `true` and `false`. Amounts have all their digits
-and no exponent. Times are UTC with microseconds (`2026-01-31T03:00:00.000000Z`). `tax_settings`, `metadata` and
-`sources` are JSON. The country and the state have an id and a name column; Parquet has all their fields.
+and no exponent. Times are UTC with microseconds (`2026-01-31T03:00:00.000000Z`); a time that UTC would move out of the
+calendar keeps its own offset (`9999-12-31T23:59:59.000000-03:00`). `tax_settings`, `metadata` and `sources` are JSON.
+The country and the state have an id and a name column; Parquet has all their fields.
 
 Formulas are escaped by default (OWASP: CSV injection). A spreadsheet runs text that begins with `=`, `+`, `-`, `@`, tab
 or carriage return as a formula, and anyone can name a customer `=HYPERLINK(…)`, so such text gets a leading apostrophe.
@@ -12,6 +13,7 @@ This affects phone numbers too (`'+56 9 …`). Pass `escape_formulas=False` if t
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,10 +23,12 @@ from typing import Any, Final
 
 from attrs import field, frozen
 
-from piriod_async.export.fields import json_encoder, select
+from piriod_async.export.fields import select
+from piriod_async.export.values import MAX_EXPONENT, check_json_numbers, encode_json_field, value_error
 from piriod_async.models import Contact, Customer
 
 _FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _attributes(*names: str) -> dict[str, Callable[[Any], object]]:
@@ -32,7 +36,18 @@ def _attributes(*names: str) -> dict[str, Callable[[Any], object]]:
 
 
 def _as_json(name: str) -> Callable[[Customer], object]:
-    return lambda customer: json_encoder.encode(getattr(customer, name)).decode()
+    return lambda customer: encode_json_field(customer, name).decode()
+
+
+def _amount(name: str) -> Callable[[Customer], object]:
+    def get(customer: Customer) -> object:
+        amount: Decimal | None = getattr(customer.aggregations, name)
+        if amount is not None and not -MAX_EXPONENT <= amount.adjusted() <= MAX_EXPONENT:
+            expected = f"an exponent from -{MAX_EXPONENT:,} to {MAX_EXPONENT:,}"
+            raise value_error(customer, name, amount, expected)
+        return amount
+
+    return get
 
 
 COLUMNS: Final[Mapping[str, Callable[[Customer], object]]] = MappingProxyType(
@@ -47,9 +62,7 @@ COLUMNS: Final[Mapping[str, Callable[[Customer], object]]] = MappingProxyType(
         "metadata": _as_json("metadata"),
         **_attributes("send_invoices", "send_collections", "send_vouchers", "status"),
         "sources": _as_json("sources"),
-        "sales": lambda customer: customer.aggregations.sales,
-        "sales_current_period": lambda customer: customer.aggregations.sales_current_period,
-        "balance": lambda customer: customer.aggregations.balance,
+        **{name: _amount(name) for name in ("sales", "sales_current_period", "balance")},
         **_attributes("test_mode", "created", "updated"),
     }
 )
@@ -67,7 +80,17 @@ def csv_row(customer: Customer, fields: Iterable[str] = tuple(COLUMNS), *, escap
         customer: The customer.
         fields: Some of `COLUMNS`, in the desired order.
         escape_formulas: Put an apostrophe before text that a spreadsheet would run as a formula.
+
+    Raises:
+        ExportError: A value does not fit into a cell, such as the amount `1e50000000`.
     """
+    names = tuple(fields)
+    row = _row(customer, names, escape_formulas)
+    check_json_numbers([customer], names)
+    return row
+
+
+def _row(customer: Customer, fields: Iterable[str], escape_formulas: bool) -> list[str]:
     return [_cell(COLUMNS[name](customer), escape_formulas) for name in fields]
 
 
@@ -79,16 +102,36 @@ def _cell(value: object, escape_formulas: bool) -> str:
     if isinstance(value, Decimal):
         return format(value, "f")
     if isinstance(value, datetime):
-        return f"{value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+        return _format_time(value)
     text = str(value)
     is_formula = isinstance(value, str) and text.startswith(_FORMULA_PREFIXES)
     return f"'{text}" if escape_formulas and is_formula else text
 
 
-def _rows(rows: Iterable[Sequence[str]]) -> bytes:
+def _format_time(time: datetime) -> str:
+    try:
+        return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+    except OverflowError:  # the first or last day of the calendar, with an offset that leads out of it
+        return time.isoformat(timespec="microseconds")
+
+
+def _encode(columns: Sequence[str], rows: Sequence[tuple[Customer, Sequence[str]]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+    csv.writer(text).writerows(row for _, row in rows)
+    try:
+        return text.getvalue().encode()
+    except UnicodeEncodeError as error:
+        customer, name, cell = next(
+            (customer, name, cell)
+            for customer, row in rows
+            for name, cell in zip(columns, row, strict=True)
+            if _SURROGATE.search(cell)
+        )
+        raise value_error(customer, name, cell, "text without half a surrogate pair") from error
+
+
+def _encode_header(columns: Sequence[str]) -> bytes:
+    return f"{','.join(columns)}\r\n".encode()
 
 
 def _select_columns(fields: Iterable[str] | None) -> Sequence[str]:
@@ -111,13 +154,27 @@ class CsvEncoder:
 
     def header(self) -> bytes:
         """Return the header row."""
-        return _rows([["workspace"] * self.workspace_column + list(self.fields)])
+        return _encode_header(self._columns)
 
     def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
-        """Return one row per customer; all customers must belong to the given workspace."""
+        """Return one row per customer; all customers must belong to the given workspace.
+
+        Raises:
+            ExportError: A value does not fit into a cell.
+        """
+        customers = list(customers)
         first = [_cell(workspace, self.escape_formulas)] * self.workspace_column
-        rows = (csv_row(customer, self.fields, escape_formulas=self.escape_formulas) for customer in customers)
-        return _rows(first + row for row in rows)
+        rows = [(customer, first + _row(customer, self.fields, self.escape_formulas)) for customer in customers]
+        check_json_numbers(customers, self.fields)
+        return _encode(self._columns, rows)
+
+    def footer(self) -> bytes:
+        """Return no bytes: CSV has no footer."""
+        return b""
+
+    @property
+    def _columns(self) -> Sequence[str]:
+        return ["workspace"] * self.workspace_column + list(self.fields)
 
 
 @frozen
@@ -134,16 +191,32 @@ class ContactsCsvEncoder:
 
     def header(self) -> bytes:
         """Return the header row."""
-        return _rows([["workspace"] * self.workspace_column + list(CONTACT_COLUMNS)])
+        return _encode_header(self._columns)
 
     def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
-        """Return one row per contact; all customers must belong to the given workspace."""
+        """Return one row per contact; all customers must belong to the given workspace.
+
+        Raises:
+            ExportError: A text is not valid Unicode.
+        """
         first = [workspace] * self.workspace_column
-        return _rows(
-            [_cell(value, self.escape_formulas) for value in (*first, customer.id, *_contact_values(contact))]
+        rows = [
+            (
+                customer,
+                [_cell(value, self.escape_formulas) for value in (*first, customer.id, *_contact_values(contact))],
+            )
             for customer in customers
             for contact in customer.contacts
-        )
+        ]
+        return _encode(self._columns, rows)
+
+    def footer(self) -> bytes:
+        """Return no bytes: CSV has no footer."""
+        return b""
+
+    @property
+    def _columns(self) -> Sequence[str]:
+        return ["workspace"] * self.workspace_column + list(CONTACT_COLUMNS)
 
 
 def _contact_values(contact: Contact) -> Iterable[object]:

@@ -1,15 +1,16 @@
 """Write a listing to a file, or read it into an Arrow table."""
 
-import asyncio
-import os
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import AsyncExitStack, aclosing
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from piriod_async.export.atomic_file import Target, atomic_open, resolve_target
+from piriod_async.export.atomic_file import Target, atomic_open, is_same_file
 from piriod_async.export.csv_format import ContactsCsvEncoder, CsvEncoder
 from piriod_async.export.fields import ExportError
 from piriod_async.export.jsonl_format import JsonLinesEncoder
+from piriod_async.export.threads import run_in_thread
+from piriod_async.export.write_all import write_all
 from piriod_async.models import Customer
 
 if TYPE_CHECKING:
@@ -29,6 +30,10 @@ class Encoder(Protocol):
         """Return the bytes to append for these customers, which all belong to the given workspace."""
         ...
 
+    def footer(self) -> bytes:
+        """Return the bytes at the end of a complete file."""
+        ...
+
 
 async def write_jsonl(listing: AsyncIterable[Customer], file: Target, *, fields: Iterable[str] | None = None) -> int:
     """Write customers as JSON lines and return their number.
@@ -39,7 +44,7 @@ async def write_jsonl(listing: AsyncIterable[Customer], file: Target, *, fields:
         fields: Some of `FIELDS`, in the desired order; all if None.
 
     Raises:
-        ExportError: A field is unknown, or the path is not a regular file.
+        ExportError: A field is unknown, JSON cannot hold a value, or the path is not a regular file.
         PiriodError: The listing failed.
         OSError: The file cannot be written.
     """
@@ -64,11 +69,12 @@ async def write_csv(
         contacts: A second file for the customers' contacts, one per row (`CONTACT_COLUMNS`).
 
     Raises:
-        ExportError: A field is unknown, a path is not a regular file, or both files are the same.
+        ExportError: A field is unknown, a value does not fit into a cell, a path is not a regular file, or both files
+            are the same.
         PiriodError: The listing failed.
         OSError: A file cannot be written.
     """
-    if contacts is not None and await asyncio.to_thread(_is_same_file, file, contacts):
+    if contacts is not None and await run_in_thread(is_same_file, file, contacts):
         raise ExportError(f"contacts={contacts!r}: expected a different file for the contacts")
     files: list[tuple[Target, Encoder]] = [(file, CsvEncoder(fields, escape_formulas))]
     if contacts is not None:
@@ -92,21 +98,17 @@ async def write_parquet(
         row_group_size: Customers per row group. One row group is in memory at a time.
 
     Raises:
-        ExportError: A field is unknown, a value does not fit its column, or the path is not a regular file.
+        ExportError: A field is unknown, a value does not fit its column, the path is not a regular file, or
+            `row_group_size` is not a whole number, 1 or more.
         PiriodError: The listing failed.
         OSError: The file cannot be written.
         ModuleNotFoundError: pyarrow is not installed (the extra `arrow`).
     """
-    from piriod_async.export.arrow_format import ArrowStreamEncoder, RowGroupWriter  # noqa: PLC0415 (needs an extra)
+    await run_in_thread(import_module, "piriod_async.export.parquet_format")  # takes 20 to 300 ms
+    from piriod_async.export.parquet_format import ParquetEncoder  # noqa: PLC0415 (needs an extra)
 
-    encoder, count = ArrowStreamEncoder(fields), 0
-    async with aclosing(_batches(listing)) as batches, atomic_open(file) as opened, AsyncExitStack() as stack:
-        parquet = await asyncio.to_thread(RowGroupWriter, opened, encoder.schema, row_group_size)
-        stack.push_async_exit(lambda *error: asyncio.to_thread(parquet.__exit__, *error))
-        async for customers in batches:
-            await asyncio.to_thread(parquet.write_batch, encoder.batch(customers))
-            count += len(customers)
-    return count
+    encoder = ParquetEncoder(fields, row_group_size=row_group_size)
+    return await _write(listing, [(file, encoder)], encode_in_thread=True)
 
 
 async def to_arrow(listing: AsyncIterable[Customer], *, fields: Iterable[str] | None = None) -> "pa.Table":
@@ -121,6 +123,7 @@ async def to_arrow(listing: AsyncIterable[Customer], *, fields: Iterable[str] | 
         PiriodError: The listing failed.
         ModuleNotFoundError: pyarrow is not installed (the extra `arrow`).
     """
+    await run_in_thread(import_module, "piriod_async.export.arrow_format")  # takes 20 to 300 ms
     from piriod_async.export.arrow_format import ArrowStreamEncoder  # noqa: PLC0415 (needs an extra)
 
     encoder = ArrowStreamEncoder(fields)
@@ -128,23 +131,23 @@ async def to_arrow(listing: AsyncIterable[Customer], *, fields: Iterable[str] | 
         return encoder.table([encoder.batch(customers) async for customers in batches])
 
 
-async def _write(listing: AsyncIterable[Customer], files: Iterable[tuple[Target, Encoder]]) -> int:
+async def _write(
+    listing: AsyncIterable[Customer], files: Iterable[tuple[Target, Encoder]], *, encode_in_thread: bool = False
+) -> int:
     count = 0
     async with aclosing(_batches(listing)) as batches, AsyncExitStack() as stack:
         outputs = [(await stack.enter_async_context(atomic_open(file)), encoder) for file, encoder in files]
         for output, encoder in outputs:
-            await asyncio.to_thread(output.write, encoder.header())
+            await write_all(output, encoder.header())
         async for customers in batches:
             for output, encoder in outputs:
-                await asyncio.to_thread(output.write, encoder.encode(customers))
+                encode = encoder.encode
+                data = await run_in_thread(encode, customers) if encode_in_thread else encode(customers)
+                await write_all(output, data)
             count += len(customers)
+        for output, encoder in outputs:
+            await write_all(output, await run_in_thread(encoder.footer) if encode_in_thread else encoder.footer())
     return count
-
-
-def _is_same_file(one: Target, other: Target) -> bool:
-    if isinstance(one, str | os.PathLike) and isinstance(other, str | os.PathLike):
-        return resolve_target(one).absolute() == resolve_target(other).absolute()
-    return one is other
 
 
 async def _batches(listing: AsyncIterable[Customer]) -> AsyncGenerator[list[Customer], None]:

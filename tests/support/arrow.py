@@ -5,11 +5,13 @@ from decimal import Decimal
 
 import msgspec
 
+_JSON = msgspec.json.Encoder(decimal_format="number")
+
 
 def arrow_row(customer):
     """Return the record's own shape, except for JSON strings and the state's id."""
     row = _with_lists(msgspec.to_builtins(customer, builtin_types=(datetime, Decimal)))
-    row |= {name: msgspec.json.encode(row[name]).decode() for name in ("metadata", "tax_settings")}
+    row |= {name: _JSON.encode(row[name]).decode() for name in ("metadata", "tax_settings")}
     if row["state"]:
         row["state"]["id"] = str(row["state"]["id"])
     return row

@@ -1,9 +1,14 @@
 """The public API, as a caller's project sees it: checked by mypy and pyright in their strict modes, never run."""
 
+import gzip
+import io
+import sys
+from asyncio import StreamWriter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO, assert_type
 
 from aiohttp import ClientSession, web
@@ -45,6 +50,8 @@ from piriod_async import (
     export,
     piriod_context,
 )
+from piriod_async.export.arrow_format import ArrowStreamEncoder
+from piriod_async.export.parquet_format import ParquetEncoder
 from piriod_async.testing.mock_server import MockServer
 
 
@@ -80,13 +87,41 @@ async def sessions(client: ClientSession) -> None:
     PiriodSession.from_env(token="token")  # type: ignore[call-arg]
 
 
+class AsyncFile:
+    """A file of aiofiles or anyio."""
+
+    async def write(self, b: bytes | bytearray | memoryview) -> int:
+        return len(b)
+
+
 async def exports(listing: CustomerListing, path: Path, file: BinaryIO) -> None:
     assert_type(await export.write_jsonl(listing, path, fields=["id"]), int)
     assert_type(await export.write_csv(listing, "a.csv", escape_formulas=False, contacts=file), int)
     assert_type(await export.write_parquet(listing, file, fields=export.FIELDS, row_group_size=1_000), int)
     encoder: export.Encoder = export.CsvEncoder(["id"])
-    assert_type(encoder.header() + encoder.encode(await listing.collect(), "acc_1"), bytes)
+    assert_type(encoder.header() + encoder.encode(await listing.collect(), "acc_1") + encoder.footer(), bytes)
     await export.write_csv(path, path)  # type: ignore[arg-type]
+
+
+async def targets(listing: CustomerListing, response: web.StreamResponse, stream: StreamWriter) -> None:
+    await export.write_csv(listing, gzip.GzipFile("a.csv.gz", "wb"), contacts=gzip.open("b.csv.gz", "wb"))  # noqa: SIM115
+    await export.write_jsonl(listing, io.BytesIO())
+    await export.write_jsonl(listing, sys.stdout.buffer)
+    await export.write_parquet(listing, io.FileIO("a.parquet", "wb"))
+    await export.write_parquet(listing, AsyncFile())
+    await export.write_csv(listing, response)
+    await export.write_jsonl(listing, stream)
+    target: export.Target = NamedTemporaryFile()  # noqa: SIM115
+    await export.write_csv(listing, target)
+    encoders: list[export.Encoder] = [
+        ArrowStreamEncoder(),
+        ParquetEncoder(row_group_size=10),
+        export.JsonLinesEncoder(),
+    ]
+    assert_type(encoders[0].footer(), bytes)
+    await export.write_csv(listing, io.StringIO())  # type: ignore[arg-type]
+    await export.write_parquet(listing, sys.stdout)  # type: ignore[arg-type]
+    await export.write_jsonl(listing, 1)  # type: ignore[arg-type]
 
 
 async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str], kept: Mapping[str, str]) -> None:

@@ -10,11 +10,12 @@ import pytest
 from piriod_async import Checkpoint, Customer
 from piriod_async.cli.partial_files import COMMIT_INTERVAL, PartialFile, ResumableExport
 from piriod_async.export import ContactsCsvEncoder, CsvEncoder, JsonLinesEncoder
-from piriod_async.export.arrow_format import ArrowStreamEncoder, stream_to_parquet
+from piriod_async.export.arrow_format import ArrowStreamEncoder
+from piriod_async.export.parquet_format import stream_to_parquet
 from tests.support.command import read_rows, same_content
 
 CUSTOMERS = [Customer(id=f"cus_{number}", name="Ñandú") for number in range(60)]
-OPTIONS = {"--format": "any"}
+OPTIONS = {"--format": "any", "--workspace": ["acc_1"], "--ordering": "created"}
 
 
 def checkpoint(number):
@@ -126,16 +127,29 @@ def test_lock(tmp_path, monkeypatch):
     assert len(read_rows(path)) == len(CUSTOMERS)
 
 
-def test_damaged_files(tmp_path):
-    """A partial file that is too short and a state that is not JSON are refused."""
+def test_short_partial_file(tmp_path):
+    """A partial file that is shorter than its state says is refused, and stays."""
     path = tmp_path / "a.csv"
     export = open_csv(path)
     export.write(CUSTOMERS, "acc_1")
     export.commit("acc_1", checkpoint(1))
     export.close()
-    (tmp_path / "a.csv.part").write_text("id\r\n")
+    (tmp_path / "a.csv.part").write_bytes(b"id\r\n")
     with pytest.raises(click.UsageError, match="shorter than its state says: start over"):
         open_csv(path, resume=True)
-    (tmp_path / "a.csv.part.state").write_text("{")
-    with pytest.raises(click.UsageError, match=r"is not valid .* start over without --resume"):
+    assert (tmp_path / "a.csv.part").read_bytes() == b"id\r\n"
+    (tmp_path / "a.csv.part").unlink()
+    with pytest.raises(click.UsageError, match="shorter than its state says: start over"):
         open_csv(path, resume=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv.part.state"]
+
+
+def test_failed_start_leaves_nothing(tmp_path):
+    """If one of two files cannot be opened, the other is not left behind; one that was there before stays."""
+    files = [PartialFile(tmp_path / name, CsvEncoder(["id"])) for name in ("a.csv", "missing/b.csv")]
+    for before in ([], ["a.csv.part"]):
+        for name in before:
+            (tmp_path / name).touch()
+        with pytest.raises(FileNotFoundError):
+            ResumableExport.open(files, OPTIONS, resume=False)
+        assert [path.name for path in tmp_path.iterdir()] == before

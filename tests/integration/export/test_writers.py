@@ -7,7 +7,6 @@ import io
 import json
 import subprocess
 import sys
-import threading
 from datetime import datetime
 from decimal import Decimal
 
@@ -85,9 +84,9 @@ async def test_parquet_and_table_of_a_listing(tmp_path):
 async def test_amount_does_not_fit(tmp_path):
     """An amount that does not fit its column ends the export, and leaves no file."""
     customer = evolve(MINIMAL, aggregations=Aggregations(balance=Decimal("1E+30")))
-    with pytest.raises(export.ExportError, match="customer cus_minimal: aggregations="):
+    with pytest.raises(export.ExportError, match=r"customer cus_minimal: aggregations.balance=1E\+30:"):
         await export.to_arrow(stream(FULL, customer))
-    with pytest.raises(export.ExportError, match="customer cus_minimal: aggregations="):
+    with pytest.raises(export.ExportError, match=r"customer cus_minimal: aggregations.balance=1E\+30:"):
         await export.write_parquet(stream(FULL, customer), tmp_path / "a.parquet")
     assert not list(tmp_path.iterdir())
 
@@ -186,28 +185,6 @@ async def test_field_order(write, tmp_path):
         export.write_parquet: lambda path: pq.read_schema(path).names,
     }
     assert read[write](tmp_path / "a") == ["name", "id"]
-
-
-async def test_cancelled_parquet(tmp_path, monkeypatch):
-    """A cancelled export closes the file after the row group that a thread is still writing."""
-    writing, may_continue = threading.Event(), threading.Event()
-    write_table = pq.ParquetWriter.write_table
-
-    def slow(self, table):
-        writing.set()
-        may_continue.wait(10)
-        write_table(self, table)
-
-    monkeypatch.setattr(pq.ParquetWriter, "write_table", slow)
-    listing = stream(*[evolve(MINIMAL, id=f"cus_{number}") for number in range(300)])
-    task = asyncio.create_task(export.write_parquet(listing, tmp_path / "a.parquet", row_group_size=100))
-    await asyncio.to_thread(writing.wait)
-    task.cancel()
-    await asyncio.sleep(0)
-    may_continue.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert list(tmp_path.iterdir()) == []
 
 
 def test_missing_pyarrow():

@@ -1,0 +1,68 @@
+"""Values that a format cannot hold: an error that names the customer, instead of a rounded number or a null."""
+
+import math
+import reprlib
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+from typing import Any
+
+from piriod_async.export.fields import ExportError, json_encoder
+from piriod_async.models import Customer
+
+MAX_EXPONENT = 1_000  # without an exponent, `1e-50000000` is a cell of 50 MB
+JSON_FIELDS = ("tax_settings", "metadata")
+_MAX_SHOWN = 100  # characters
+_NUMBERS, _CONTAINERS = (float, Decimal), (dict, list, tuple)
+_short = reprlib.Repr()  # also of what is nested deeply
+_short.maxstring = _short.maxother = _MAX_SHOWN
+
+
+def value_error(customer: Customer, name: str, value: object, expected: str) -> ExportError:
+    """Return the error for a value of a customer that a format cannot hold."""
+    shown = str(value) if isinstance(value, _NUMBERS) else _short.repr(value)
+    shown = f"{shown[:_MAX_SHOWN]}…" if len(shown) > _MAX_SHOWN else shown
+    return ExportError(f"customer {customer.id}: {name}={shown}: expected {expected}")
+
+
+def encode_json_field(customer: Customer, name: str) -> bytes:
+    """Return a field of a customer as JSON, which `check_json_numbers` must have seen.
+
+    Raises:
+        ExportError: JSON cannot hold the value.
+    """
+    value = getattr(customer, name)
+    try:
+        return json_encoder.encode(value)
+    except (ValueError, RecursionError) as error:  # half a surrogate pair, thousands of digits, nested too deeply
+        raise value_error(customer, name, value, f"a JSON value ({error})") from error
+
+
+def check_json_numbers(customers: Sequence[Customer], fields: Collection[str]) -> None:
+    """Check that the fields of free JSON have no infinity and no NaN, which JSON lacks.
+
+    msgspec writes such a float as null, and a Decimal as its text. It is faster to look for those in the JSON of all
+    customers than at each value.
+
+    Raises:
+        ExportError: One of the fields has such a number.
+    """
+    for name in JSON_FIELDS:
+        if name in fields:
+            data = json_encoder.encode([getattr(customer, name) for customer in customers])
+            if b"null" in data or b"NaN" in data or b"Infinity" in data:
+                for customer in customers:
+                    if (number := _find_non_finite(getattr(customer, name))) is not None:
+                        raise value_error(customer, name, number, "finite numbers, as JSON has no others")
+
+
+def _find_non_finite(value: Any) -> float | Decimal | None:
+    pending = [value]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, _CONTAINERS):
+            pending += item.values() if isinstance(item, dict) else item
+        elif isinstance(item, _NUMBERS) and not (
+            item.is_finite() if isinstance(item, Decimal) else math.isfinite(item)
+        ):
+            return item
+    return None
