@@ -14,14 +14,17 @@ from attrs import field, frozen
 from yarl import URL
 
 from piriod_async.errors import (
+    RETRYABLE_STATUSES,
     APIConnectionError,
     APITimeoutError,
     ConfigurationError,
     DecodeError,
+    PiriodError,
     error_from_response,
 )
 from piriod_async.transport.attempts import RequestInfo
 from piriod_async.transport.retry_after import parse_retry_after
+from piriod_async.transport.single_send import DroppedConnectionError, SingleSend
 
 logger = logging.getLogger("piriod_async")
 
@@ -55,6 +58,7 @@ class Sender:
         """
         session_headers = self.client_session.headers
         defaults = {name: value for name, value in _DEFAULT_HEADERS.items() if name not in session_headers}
+        single_send = SingleSend()
         started = time.monotonic()
         try:
             async with (
@@ -65,6 +69,7 @@ class Sender:
                     timeout=_NO_TIMEOUT,
                     allow_redirects=False,
                     raise_for_status=False,
+                    middlewares=(single_send, *self.client_session._middlewares),  # noqa: SLF001 (not public)
                     **self.proxy_kwargs,
                 ) as response,
             ):
@@ -72,6 +77,11 @@ class Sender:
         except TimeoutError as error:
             message = f"{request}: no complete response within {self.timeout:g} s"
             raise APITimeoutError(message, retryable=True) from error
+        except DroppedConnectionError as error:
+            raise APIConnectionError(f"{request}: {error}", retryable=True) from error.__cause__
+        except aiohttp.ClientHttpProxyError as error:
+            message = f"{request}: the proxy {single_send.proxy} refused the tunnel: {_describe(error)}"
+            raise APIConnectionError(message, retryable=error.status in RETRYABLE_STATUSES) from error
         except (aiohttp.ClientError, OSError) as error:
             retryable = not isinstance(error, ssl.SSLCertVerificationError | aiohttp.ServerFingerprintMismatch)
             raise APIConnectionError(f"{request}: {_describe(error)}", retryable=retryable) from error
@@ -87,7 +97,7 @@ class Sender:
         elapsed = time.monotonic() - started
         logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, elapsed)
         if response.status != HTTPStatus.OK:
-            raise _status_error(response, body, request)
+            raise _status_error(response, body, request, single_send.proxy)
         return body
 
     async def _read(self, response: aiohttp.ClientResponse, request: RequestInfo) -> bytes:
@@ -110,12 +120,18 @@ class Sender:
         return b"".join(chunks)
 
 
-def _status_error(response: aiohttp.ClientResponse, body: bytes, request: RequestInfo) -> Exception:
-    location = response.headers.get("Location")
+def _status_error(
+    response: aiohttp.ClientResponse, body: bytes, request: RequestInfo, proxy: URL | None
+) -> PiriodError:
+    description = str(request)
+    if location := response.headers.get("Location"):
+        description += f" was redirected to {location}"
+    if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy:
+        description += f" through the proxy {proxy}"
     return error_from_response(
         response.status,
         body,
-        request=f"{request} was redirected to {location}" if location else str(request),
+        request=description,
         reason=response.reason or "",
         request_id=next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None),
         retry_after=parse_retry_after(response.headers),
