@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Iterable, Iterator
 from contextlib import aclosing
+from time import monotonic
 from typing import Literal, TypeAlias
 
 from attrs import define, evolve, field
@@ -12,6 +13,7 @@ from piriod_async.listing import CustomerListing
 from piriod_async.models import Customer, Page, Progress, WorkspaceProgress
 from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, PrefetchLimit, cancel_and_wait
 from piriod_async.pagination.scoped import ScopedIterable
+from piriod_async.time_slice import TimeSlice
 
 OnError: TypeAlias = Literal["raise", "collect"]
 WorkspaceIds: TypeAlias = Iterable[str] | AsyncIterable[str]
@@ -112,18 +114,24 @@ class WorkspaceListing(ScopedIterable):
 
     async def _iter_customers(self, iteration: "_Iteration") -> AsyncGenerator[tuple[str, Customer], None]:
         async with aclosing(iteration):
+            time_slice = TimeSlice()
             while item := await iteration.next_page():
                 workspace, page = item
                 for customer in page.customers:
                     iteration.delivered[workspace] += 1
                     yield workspace, customer
+                    if monotonic() >= time_slice.ends_at:
+                        await time_slice.renew()
 
     async def _iter_pages(self, iteration: "_Iteration") -> AsyncGenerator[tuple[str, Page], None]:
         async with aclosing(iteration):
+            time_slice = TimeSlice()
             while item := await iteration.next_page():
                 workspace, page = item
                 iteration.delivered[workspace] += len(page.customers)
                 yield workspace, page
+                if monotonic() >= time_slice.ends_at:
+                    await time_slice.renew()
 
 
 @define(eq=False)

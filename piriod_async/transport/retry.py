@@ -1,6 +1,5 @@
 """The retry loop of a request: send, decode; on failure decide, wait, and again."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -12,6 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception
 
 from piriod_async.errors import APIStatusError, APITimeoutError, DecodeError, PiriodError, RateLimitError
 from piriod_async.transport.attempts import Attempt, AttemptHook, RequestInfo
+from piriod_async.transport.deadline import Deadline
 from piriod_async.transport.limiter import RequestLimiter
 from piriod_async.transport.retry_budget import RetryBudget
 from piriod_async.transport.retry_policy import RetryPolicy
@@ -78,7 +78,7 @@ class _RetryLoop(Generic[T]):
     retry_cost: int = 0
 
     async def run(self) -> T:
-        deadline = asyncio.timeout(None)
+        deadline = Deadline()
         try:
             async with deadline:
                 try:
@@ -101,7 +101,7 @@ class _RetryLoop(Generic[T]):
             raise self._max_elapsed_error() from self.last_error or error
         raise AssertionError  # AsyncRetrying raises the last error
 
-    async def _attempt(self, deadline: asyncio.Timeout) -> T:
+    async def _attempt(self, deadline: Deadline) -> T:
         self.next_wait = None
         try:
             result = await self.decode(await self._send(deadline))
@@ -116,7 +116,7 @@ class _RetryLoop(Generic[T]):
         self._notify(None, None)
         return result
 
-    async def _send(self, deadline: asyncio.Timeout) -> bytes:
+    async def _send(self, deadline: Deadline) -> bytes:
         limiter, max_elapsed = self.retrier.limiter, self.retrier.policy.max_elapsed
         await limiter.acquire(self.flow)
         try:
@@ -125,7 +125,7 @@ class _RetryLoop(Generic[T]):
             if self.attempts == 1:
                 self.first_sent_at = self.sent_at
                 if max_elapsed is not None:
-                    deadline.reschedule(asyncio.get_running_loop().time() + max_elapsed)
+                    deadline.expire_after(max_elapsed)
             body = await self.send(self.attempts)
         finally:
             self.duration = time.monotonic() - self.sent_at

@@ -1,6 +1,5 @@
 """Sends one attempt with aiohttp, and raises its failures as `PiriodError`."""
 
-import asyncio
 import importlib.metadata
 import logging
 import ssl
@@ -23,6 +22,7 @@ from piriod_async.errors import (
     error_from_response,
 )
 from piriod_async.transport.attempts import RequestInfo
+from piriod_async.transport.deadline import Deadline
 from piriod_async.transport.retry_after import parse_retry_after
 from piriod_async.transport.single_send import DroppedConnectionError, SingleSend
 
@@ -62,7 +62,7 @@ class Sender:
         started = time.monotonic()
         try:
             async with (
-                asyncio.timeout(self.timeout),
+                Deadline(self.timeout),
                 self.client_session.get(
                     url,
                     headers={**defaults, **headers},
