@@ -198,6 +198,7 @@ class _Iteration:
                 raise QueryError(f"workspaces: {workspace!r}: expected a workspace id")
             if workspace not in self.delivered:  # an id that is repeated is read once
                 await self._read_workspace(workspace)
+            await asyncio.sleep(0)  # neither a repeated id, nor one that fails unsent, need have suspended
 
     async def _read_workspace(self, workspace: str) -> None:
         self.delivered[workspace], self.finished[workspace] = 0, Progress()
