@@ -148,7 +148,7 @@ class _RetryLoop(Generic[T]):
             return None
         cost = self.retrier.budget.withdraw(error)
         if cost is None:
-            error.add_note("Not retried: the session's retry budget is exhausted.")
+            error.retry_budget_exhausted = True
             return None
         self.retry_cost = cost
         self.sleep_seconds = 0.0 if throttled else backoff  # while throttled, only the limiter waits
