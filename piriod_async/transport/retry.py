@@ -86,11 +86,11 @@ class _RetryLoop(Generic[T]):
                 except PiriodError:
                     if self.next_wait is None:
                         raise
-                await self.retrier.policy.sleep(self.sleep_seconds)
+                await self._sleep(self.sleep_seconds)
                 async for attempt in AsyncRetrying(  # one per request: it must not be shared between tasks
                     retry=retry_if_exception(lambda _: self.next_wait is not None),
                     wait=lambda _: self.sleep_seconds,
-                    sleep=self.retrier.policy.sleep,
+                    sleep=self._sleep,
                     reraise=True,
                 ):
                     with attempt:
@@ -103,6 +103,11 @@ class _RetryLoop(Generic[T]):
 
     async def _attempt(self, deadline: Deadline) -> T:
         self.next_wait = None
+        try:
+            await self.retrier.limiter.acquire(self.flow)
+        except APIStatusError as error:  # the circuit is open: the request is not sent
+            self._annotate(error)
+            raise
         try:
             result = await self.decode(await self._send(deadline))
         except PiriodError as error:
@@ -117,8 +122,8 @@ class _RetryLoop(Generic[T]):
         return result
 
     async def _send(self, deadline: Deadline) -> bytes:
+        """Send the request, for which the limiter is acquired, and release that."""
         limiter, max_elapsed = self.retrier.limiter, self.retrier.policy.max_elapsed
-        await limiter.acquire(self.flow)
         try:
             self.attempts += 1
             self.sent_at = time.monotonic()
@@ -132,6 +137,14 @@ class _RetryLoop(Generic[T]):
             limiter.release()
         limiter.record_success()
         return body
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with self.retrier.limiter.waiting():
+                await self.retrier.policy.sleep(seconds)
+        except APIStatusError as error:  # the circuit is open
+            self._annotate(error)
+            raise
 
     def _plan_retry(self, error: PiriodError) -> float | None:
         """Return the seconds until the next attempt, or None if the error is final."""
