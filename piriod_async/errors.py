@@ -67,7 +67,7 @@ class QueryError(PiriodError, ValueError):
 
 
 class APIConnectionError(PiriodError):
-    """No complete response arrived. The `__cause__` is the error of the network."""
+    """No complete response arrived, or only an old one from a cache. The `__cause__` is the error of the network."""
 
 
 class APITimeoutError(APIConnectionError):

@@ -18,11 +18,11 @@ from piriod_async.errors import (
     APITimeoutError,
     ConfigurationError,
     DecodeError,
-    PiriodError,
     error_from_response,
 )
 from piriod_async.transport.attempts import RequestInfo
 from piriod_async.transport.deadline import Deadline
+from piriod_async.transport.freshness import NO_CACHE, excessive_age
 from piriod_async.transport.retry_after import parse_retry_after
 from piriod_async.transport.single_send import DroppedConnectionError, SingleSend
 
@@ -33,6 +33,7 @@ _DEFAULT_HEADERS = {
     "User-Agent": f"piriod-async/{importlib.metadata.version('piriod-async')} aiohttp/{aiohttp.__version__}",
 }
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # aiohttp's own loses a cancellation that arrives as it expires
+_STATUSES_OF_A_LIST = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)  # a 404 says that the list has no such page
 _REQUEST_ID_HEADERS = ("X-Request-Id", "Request-Id", "X-Amzn-RequestId", "CF-Ray")
 
 
@@ -65,7 +66,7 @@ class Sender:
                 Deadline(self.timeout),
                 self.client_session.get(
                     url,
-                    headers={**defaults, **headers},
+                    headers={**defaults, **NO_CACHE, **headers},
                     timeout=_NO_TIMEOUT,
                     allow_redirects=False,
                     raise_for_status=False,
@@ -96,8 +97,7 @@ class Sender:
             raise APIConnectionError(f"{request}: client_session was closed by its owner") from error
         elapsed = time.monotonic() - started
         logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, elapsed)
-        if response.status != HTTPStatus.OK:
-            raise _status_error(response, body, request, single_send.proxy)
+        _check_response(response, body, request, single_send.proxy)
         return body
 
     async def _read(self, response: aiohttp.ClientResponse, request: RequestInfo) -> bytes:
@@ -120,15 +120,23 @@ class Sender:
         return b"".join(chunks)
 
 
-def _status_error(
-    response: aiohttp.ClientResponse, body: bytes, request: RequestInfo, proxy: URL | None
-) -> PiriodError:
+def _check_response(response: aiohttp.ClientResponse, body: bytes, request: RequestInfo, proxy: URL | None) -> None:
+    """Check that a response is of this moment, and has status 200.
+
+    Raises:
+        PiriodError: It is not, or has not.
+    """
+    if response.status in _STATUSES_OF_A_LIST and (age := excessive_age(response.headers)) is not None:
+        message = f"{request}: the response is {age:g} s old, from a cache: expected the current list"
+        raise APIConnectionError(message, retryable=True)
+    if response.status == HTTPStatus.OK:
+        return
     description = str(request)
     if location := response.headers.get("Location"):
         description += f" was redirected to {location}"
     if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy:
         description += f" through the proxy {proxy}"
-    return error_from_response(
+    raise error_from_response(
         response.status,
         body,
         request=description,
