@@ -35,7 +35,11 @@ class PiriodError(Exception):
         attempts: Number of times that the request was sent; 0 if it was not.
         workspace: Id of the workspace that was being read, if any.
         retryable: Whether the same request may succeed later. If so, it was already retried.
+        retry_budget_exhausted: True if it was not retried, or not again, because too many requests of the session
+            failed: see `SessionStats.retry_budget`.
     """
+
+    retry_budget_exhausted = False
 
     def __init__(self, message: str = "", *, retryable: bool = False) -> None:
         super().__init__(message)
@@ -44,11 +48,14 @@ class PiriodError(Exception):
         self.retryable = retryable
 
     def __str__(self) -> str:
-        """Return the message, with the workspace, and with the number of attempts if there were several."""
+        """Return the message, with the workspace, the number of attempts if there were several, and why no more."""
         message = super().__str__()
         if self.workspace and self.workspace not in message:
             message += f" (workspace {self.workspace})"
-        return f"{message} (after {self.attempts} attempts)" if self.attempts > 1 else message
+        retries = [f"after {self.attempts} attempts"] if self.attempts > 1 else []
+        if self.retry_budget_exhausted:
+            retries.append("not retried: the session's retry budget is exhausted")
+        return f"{message} ({'; '.join(retries)})" if retries else message
 
 
 class ConfigurationError(PiriodError, ValueError):
@@ -60,7 +67,7 @@ class QueryError(PiriodError, ValueError):
 
 
 class APIConnectionError(PiriodError):
-    """No complete response arrived. The `__cause__` is the error of the network."""
+    """No complete response arrived, or only an old one from a cache. The `__cause__` is the error of the network."""
 
 
 class APITimeoutError(APIConnectionError):

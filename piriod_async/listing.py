@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
+from time import monotonic
 from urllib.parse import urlencode
 
 from attrs import define, evolve, field
@@ -15,6 +16,7 @@ from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.pagination.scoped import ScopedIterable
 from piriod_async.query import CustomerQuery
+from piriod_async.time_slice import TimeSlice
 from piriod_async.transport.transport import Transport
 
 
@@ -129,16 +131,22 @@ class CustomerListing(ScopedIterable):
 
     async def _iter_customers(self, iteration: Iteration) -> AsyncGenerator[Customer, None]:
         async with aclosing(iteration):
+            time_slice = TimeSlice()
             while await iteration.advance():
                 for customer in iteration.page.customers:
                     iteration.delivered_in_page += 1
                     yield customer
+                    if monotonic() >= time_slice.ends_at:
+                        await time_slice.renew()
 
     async def _iter_pages(self, iteration: Iteration) -> AsyncGenerator[Page, None]:
         async with aclosing(iteration):
+            time_slice = TimeSlice()
             while await iteration.advance():
                 iteration.delivered_in_page = len(iteration.page.customers)
                 yield iteration.page
+                if monotonic() >= time_slice.ends_at:
+                    await time_slice.renew()
 
     async def _fetch_one(self) -> Page:
         """Request one customer, and the count that comes with it."""

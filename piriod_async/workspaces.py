@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Iterable, Iterator
 from contextlib import aclosing
+from time import monotonic
 from typing import Literal, TypeAlias
 
 from attrs import define, evolve, field
@@ -13,6 +14,7 @@ from piriod_async.models import Customer, Page, Progress, WorkspaceProgress
 from piriod_async.pagination.adaptive_limit import MIN_PREFETCH, PREFETCH_PER_REQUEST
 from piriod_async.pagination.prefetch import PrefetchLimit, cancel_and_wait
 from piriod_async.pagination.scoped import ScopedIterable
+from piriod_async.time_slice import TimeSlice
 
 OnError: TypeAlias = Literal["raise", "collect"]
 WorkspaceIds: TypeAlias = Iterable[str] | AsyncIterable[str]
@@ -112,18 +114,24 @@ class WorkspaceListing(ScopedIterable):
 
     async def _iter_customers(self, iteration: "_Iteration") -> AsyncGenerator[tuple[str, Customer], None]:
         async with aclosing(iteration):
+            time_slice = TimeSlice()
             while item := await iteration.next_page():
                 workspace, page = item
                 for customer in page.customers:
                     iteration.delivered[workspace] += 1
                     yield workspace, customer
+                    if monotonic() >= time_slice.ends_at:
+                        await time_slice.renew()
 
     async def _iter_pages(self, iteration: "_Iteration") -> AsyncGenerator[tuple[str, Page], None]:
         async with aclosing(iteration):
+            time_slice = TimeSlice()
             while item := await iteration.next_page():
                 workspace, page = item
                 iteration.delivered[workspace] += len(page.customers)
                 yield workspace, page
+                if monotonic() >= time_slice.ends_at:
+                    await time_slice.renew()
 
 
 @define(eq=False)
@@ -190,6 +198,7 @@ class _Iteration:
                 raise QueryError(f"workspaces: {workspace!r}: expected a workspace id")
             if workspace not in self.delivered:  # an id that is repeated is read once
                 await self._read_workspace(workspace)
+            await asyncio.sleep(0)  # neither a repeated id, nor one that fails unsent, need have suspended
 
     async def _read_workspace(self, workspace: str) -> None:
         self.delivered[workspace], self.finished[workspace] = 0, Progress()

@@ -2,10 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
-from piriod_async.errors import PiriodError, RateLimitError
+from piriod_async.errors import APIStatusError, PiriodError, RateLimitError
 from piriod_async.transport.backoff import backoff_enabled
+from piriod_async.transport.circuit_breaker import CircuitBreaker
 from piriod_async.transport.fair_slots import FairSlots
 from piriod_async.transport.pacer import Pacer
 
@@ -20,11 +22,16 @@ class RequestLimiter:
     Args:
         concurrency: Requests in flight at once.
         sleep: Sleeps for a number of seconds.
+        circuit: Makes requests fail unsent after a `Retry-After` that is too long to wait for.
     """
 
-    def __init__(self, concurrency: int, sleep: Callable[[float], Awaitable[None]]) -> None:
+    def __init__(
+        self, concurrency: int, sleep: Callable[[float], Awaitable[None]], circuit: CircuitBreaker | None = None
+    ) -> None:
         self.slots = FairSlots(concurrency)
         self.in_flight = 0
+        self._circuit = circuit or CircuitBreaker()
+        self._waits: set[asyncio.Timeout] = set()
         self._sleep = sleep
         self._pacer = Pacer()
         self._pacing_lock = asyncio.Lock()
@@ -50,9 +57,14 @@ class RequestLimiter:
 
         Args:
             flow: Identifies the listing that the request belongs to.
+
+        Raises:
+            APIStatusError: The server asks for a silence that is too long to wait for.
         """
+        self._check_circuit()
         await self.slots.acquire(flow)
         try:
+            self._check_circuit()  # it may have been opened meanwhile
             if self._pacer.rate is not None and backoff_enabled():
                 await self._wait_to_send()
         except BaseException:
@@ -72,10 +84,12 @@ class RequestLimiter:
     def throttled(self, error: PiriodError, *, sent_at: float, pause: float | None) -> None:
         """Slow the session down after a 429, or a 503 with `Retry-After`; only a 429 cuts the rate.
 
+        If the `Retry-After` is too long to wait for, all requests fail until it is over.
+
         Args:
             error: The response.
             sent_at: When its request was sent (`time.monotonic`, seconds).
-            pause: Seconds to hold back all requests, or None for no pause.
+            pause: Seconds to hold back all requests, or None if `Retry-After` is too long.
         """
         if not backoff_enabled():
             return
@@ -83,6 +97,10 @@ class RequestLimiter:
             self._pacer.record_throttled(time.monotonic(), sent_at)
         if pause is not None:
             self.pause(pause)
+        elif isinstance(error, APIStatusError) and error.retry_after is not None:
+            self._circuit.open(error, time.monotonic())
+            for wait in self._waits:
+                wait.reschedule(0)
 
     def pause(self, seconds: float) -> None:
         """Hold back every request that is not yet sent, at least this long; the pacer then spaces them out."""
@@ -90,10 +108,36 @@ class RequestLimiter:
         self._pacer.start_pacing(now, min_rate=self.slots.capacity)
         self._paused_until = max(self._paused_until, now + seconds)
 
+    @asynccontextmanager
+    async def waiting(self) -> AsyncIterator[None]:
+        """Run code that waits before a request is sent; it ends when the circuit opens.
+
+        Raises:
+            APIStatusError: The server asks for a silence that is too long to wait for.
+        """
+        self._check_circuit()
+        wait = asyncio.timeout(None)
+        try:
+            async with wait:
+                self._waits.add(wait)
+                yield
+        except TimeoutError:
+            if not wait.expired():
+                raise
+            self._check_circuit()
+        finally:
+            self._waits.discard(wait)
+
+    def _check_circuit(self) -> None:
+        if self._circuit.is_open and backoff_enabled():
+            self._circuit.check(time.monotonic())
+
     async def _wait_to_send(self) -> None:
         async with self._pacing_lock:  # the first waiter sleeps, the others wait for it
+            self._check_circuit()
             now = time.monotonic()
             while (due := max(self._paused_until, self._pacer.next_send_at)) > now:
-                await self._sleep(due - now)
+                async with self.waiting():
+                    await self._sleep(due - now)
                 now = max(due, time.monotonic())  # the `sleep` of a test may return at once
             self._pacer.record_send(time.monotonic())

@@ -1,6 +1,5 @@
 """The retry loop of a request: send, decode; on failure decide, wait, and again."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -12,6 +11,7 @@ from tenacity import AsyncRetrying, retry_if_exception
 
 from piriod_async.errors import APIStatusError, APITimeoutError, DecodeError, PiriodError, RateLimitError
 from piriod_async.transport.attempts import Attempt, AttemptHook, RequestInfo
+from piriod_async.transport.deadline import Deadline
 from piriod_async.transport.limiter import RequestLimiter
 from piriod_async.transport.retry_budget import RetryBudget
 from piriod_async.transport.retry_policy import RetryPolicy
@@ -78,7 +78,7 @@ class _RetryLoop(Generic[T]):
     retry_cost: int = 0
 
     async def run(self) -> T:
-        deadline = asyncio.timeout(None)
+        deadline = Deadline()
         try:
             async with deadline:
                 try:
@@ -86,11 +86,11 @@ class _RetryLoop(Generic[T]):
                 except PiriodError:
                     if self.next_wait is None:
                         raise
-                await self.retrier.policy.sleep(self.sleep_seconds)
+                await self._sleep(self.sleep_seconds)
                 async for attempt in AsyncRetrying(  # one per request: it must not be shared between tasks
                     retry=retry_if_exception(lambda _: self.next_wait is not None),
                     wait=lambda _: self.sleep_seconds,
-                    sleep=self.retrier.policy.sleep,
+                    sleep=self._sleep,
                     reraise=True,
                 ):
                     with attempt:
@@ -101,8 +101,13 @@ class _RetryLoop(Generic[T]):
             raise self._max_elapsed_error() from self.last_error or error
         raise AssertionError  # AsyncRetrying raises the last error
 
-    async def _attempt(self, deadline: asyncio.Timeout) -> T:
+    async def _attempt(self, deadline: Deadline) -> T:
         self.next_wait = None
+        try:
+            await self.retrier.limiter.acquire(self.flow)
+        except APIStatusError as error:  # the circuit is open: the request is not sent
+            self._annotate(error)
+            raise
         try:
             result = await self.decode(await self._send(deadline))
         except PiriodError as error:
@@ -116,22 +121,30 @@ class _RetryLoop(Generic[T]):
         self._notify(None, None)
         return result
 
-    async def _send(self, deadline: asyncio.Timeout) -> bytes:
+    async def _send(self, deadline: Deadline) -> bytes:
+        """Send the request, for which the limiter is acquired, and release that."""
         limiter, max_elapsed = self.retrier.limiter, self.retrier.policy.max_elapsed
-        await limiter.acquire(self.flow)
         try:
             self.attempts += 1
             self.sent_at = time.monotonic()
             if self.attempts == 1:
                 self.first_sent_at = self.sent_at
                 if max_elapsed is not None:
-                    deadline.reschedule(asyncio.get_running_loop().time() + max_elapsed)
+                    deadline.expire_after(max_elapsed)
             body = await self.send(self.attempts)
         finally:
             self.duration = time.monotonic() - self.sent_at
             limiter.release()
         limiter.record_success()
         return body
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with self.retrier.limiter.waiting():
+                await self.retrier.policy.sleep(seconds)
+        except APIStatusError as error:  # the circuit is open
+            self._annotate(error)
+            raise
 
     def _plan_retry(self, error: PiriodError) -> float | None:
         """Return the seconds until the next attempt, or None if the error is final."""
@@ -148,7 +161,7 @@ class _RetryLoop(Generic[T]):
             return None
         cost = self.retrier.budget.withdraw(error)
         if cost is None:
-            error.add_note("Not retried: the session's retry budget is exhausted.")
+            error.retry_budget_exhausted = True
             return None
         self.retry_cost = cost
         self.sleep_seconds = 0.0 if throttled else backoff  # while throttled, only the limiter waits

@@ -1,9 +1,9 @@
 """The `Retry-After` header."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+
+from piriod_async.transport.header_values import parse_http_date, parse_seconds
 
 
 def parse_retry_after(headers: Mapping[str, str]) -> float | None:
@@ -15,20 +15,11 @@ def parse_retry_after(headers: Mapping[str, str]) -> float | None:
     Source: RFC 9110, 10.2.3.
     """
     value = headers.get("Retry-After", "")
-    try:
-        seconds = float(value)
-    except ValueError:
-        until = _parse_http_date(value)
+    seconds = parse_seconds(value)
+    if seconds is None:
+        until = parse_http_date(value)
         if until is None:
             return None
-        now = _parse_http_date(headers.get("Date", "")) or datetime.now(UTC)
+        now = parse_http_date(headers.get("Date", "")) or datetime.now(UTC)
         seconds = (until - now).total_seconds()
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
-def _parse_http_date(value: str) -> datetime | None:
-    try:
-        parsed = parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None
-    return parsed if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    return max(seconds, 0.0)

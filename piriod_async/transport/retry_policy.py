@@ -36,7 +36,8 @@ class RetryPolicy:
         wait_initial: Upper bound of the first wait, in seconds.
         wait_max: Upper bound of every later wait, in seconds.
         max_retry_after: Longest `Retry-After` to wait for, in seconds. If the server asks for more, the error is raised
-            at once, with its `retry_after`.
+            at once, with its `retry_after`. After a 429 or 503, all requests of the session fail until that is over,
+            with such an error each, whose `attempts` is 0: they are not sent.
         max_elapsed: Longest time for one request with all its attempts and waits, in seconds from when it is first
             sent; None for no limit. A wait that would exceed it is not started.
         sleep: Called with the seconds to wait; replace it in tests.

@@ -1,6 +1,5 @@
 """Sends one attempt with aiohttp, and raises its failures as `PiriodError`."""
 
-import asyncio
 import importlib.metadata
 import logging
 import ssl
@@ -14,6 +13,7 @@ from attrs import field, frozen
 from yarl import URL
 
 from piriod_async.errors import (
+    RETRYABLE_STATUSES,
     APIConnectionError,
     APITimeoutError,
     ConfigurationError,
@@ -21,7 +21,10 @@ from piriod_async.errors import (
     error_from_response,
 )
 from piriod_async.transport.attempts import RequestInfo
+from piriod_async.transport.deadline import Deadline
+from piriod_async.transport.freshness import NO_CACHE, excessive_age
 from piriod_async.transport.retry_after import parse_retry_after
+from piriod_async.transport.single_send import DroppedConnectionError, SingleSend
 
 logger = logging.getLogger("piriod_async")
 
@@ -30,6 +33,7 @@ _DEFAULT_HEADERS = {
     "User-Agent": f"piriod-async/{importlib.metadata.version('piriod-async')} aiohttp/{aiohttp.__version__}",
 }
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # aiohttp's own loses a cancellation that arrives as it expires
+_STATUSES_OF_A_LIST = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)  # a 404 says that the list has no such page
 _REQUEST_ID_HEADERS = ("X-Request-Id", "Request-Id", "X-Amzn-RequestId", "CF-Ray")
 
 
@@ -55,16 +59,18 @@ class Sender:
         """
         session_headers = self.client_session.headers
         defaults = {name: value for name, value in _DEFAULT_HEADERS.items() if name not in session_headers}
+        single_send = SingleSend()
         started = time.monotonic()
         try:
             async with (
-                asyncio.timeout(self.timeout),
+                Deadline(self.timeout),
                 self.client_session.get(
                     url,
-                    headers={**defaults, **headers},
+                    headers={**defaults, **NO_CACHE, **headers},
                     timeout=_NO_TIMEOUT,
                     allow_redirects=False,
                     raise_for_status=False,
+                    middlewares=(single_send, *self.client_session._middlewares),  # noqa: SLF001 (not public)
                     **self.proxy_kwargs,
                 ) as response,
             ):
@@ -72,6 +78,11 @@ class Sender:
         except TimeoutError as error:
             message = f"{request}: no complete response within {self.timeout:g} s"
             raise APITimeoutError(message, retryable=True) from error
+        except DroppedConnectionError as error:
+            raise APIConnectionError(f"{request}: {error}", retryable=True) from error.__cause__
+        except aiohttp.ClientHttpProxyError as error:
+            message = f"{request}: the proxy {single_send.proxy} refused the tunnel: {_describe(error)}"
+            raise APIConnectionError(message, retryable=error.status in RETRYABLE_STATUSES) from error
         except (aiohttp.ClientError, OSError) as error:
             retryable = not isinstance(error, ssl.SSLCertVerificationError | aiohttp.ServerFingerprintMismatch)
             raise APIConnectionError(f"{request}: {_describe(error)}", retryable=retryable) from error
@@ -86,8 +97,7 @@ class Sender:
             raise APIConnectionError(f"{request}: client_session was closed by its owner") from error
         elapsed = time.monotonic() - started
         logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, elapsed)
-        if response.status != HTTPStatus.OK:
-            raise _status_error(response, body, request)
+        _check_response(response, body, request, single_send.proxy)
         return body
 
     async def _read(self, response: aiohttp.ClientResponse, request: RequestInfo) -> bytes:
@@ -110,12 +120,26 @@ class Sender:
         return b"".join(chunks)
 
 
-def _status_error(response: aiohttp.ClientResponse, body: bytes, request: RequestInfo) -> Exception:
-    location = response.headers.get("Location")
-    return error_from_response(
+def _check_response(response: aiohttp.ClientResponse, body: bytes, request: RequestInfo, proxy: URL | None) -> None:
+    """Check that a response is of this moment, and has status 200.
+
+    Raises:
+        PiriodError: It is not, or has not.
+    """
+    if response.status in _STATUSES_OF_A_LIST and (age := excessive_age(response.headers)) is not None:
+        message = f"{request}: the response is {age:g} s old, from a cache: expected the current list"
+        raise APIConnectionError(message, retryable=True)
+    if response.status == HTTPStatus.OK:
+        return
+    description = str(request)
+    if location := response.headers.get("Location"):
+        description += f" was redirected to {location}"
+    if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy:
+        description += f" through the proxy {proxy}"
+    raise error_from_response(
         response.status,
         body,
-        request=f"{request} was redirected to {location}" if location else str(request),
+        request=description,
         reason=response.reason or "",
         request_id=next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None),
         retry_after=parse_retry_after(response.headers),

@@ -10,6 +10,7 @@ from yarl import URL
 
 from piriod_async.errors import APIConnectionError, ConfigurationError
 from piriod_async.transport.attempts import AttemptHook, RequestInfo
+from piriod_async.transport.circuit_breaker import CircuitBreaker
 from piriod_async.transport.client_session import open_client_session
 from piriod_async.transport.counters import RequestCounters
 from piriod_async.transport.limiter import RequestLimiter
@@ -53,6 +54,7 @@ class Transport:
         on_attempt: Called after every attempt.
         counters: Counts all requests of the session.
         retry_budget: Limits the retries of the session.
+        circuit: Makes requests fail unsent after a `Retry-After` that is too long to wait for.
     """
 
     url: URL
@@ -65,6 +67,7 @@ class Transport:
     on_attempt: AttemptHook | None
     counters: RequestCounters = field(factory=RequestCounters, init=False)
     retry_budget: RetryBudget = field(factory=RetryBudget, init=False)
+    circuit: CircuitBreaker = field(factory=CircuitBreaker, init=False)
     closed: bool = field(default=False, init=False)
     _loop_state: _LoopState | None = field(default=None, init=False)
 
@@ -143,7 +146,7 @@ class Transport:
     def _new_loop_state(self, loop: asyncio.AbstractEventLoop) -> _LoopState:
         proxy = proxy_kwargs(self.url) if self.owns_session else {}
         client_session = self.client_session or open_client_session(self.concurrency)
-        limiter = RequestLimiter(_max_in_flight(client_session, self.concurrency), self.retry.sleep)
+        limiter = RequestLimiter(_max_in_flight(client_session, self.concurrency), self.retry.sleep, self.circuit)
         return _LoopState(
             loop=loop,
             sender=Sender(client_session, proxy, self.timeout, self.max_page_bytes),

@@ -336,6 +336,7 @@ async def test_shared_retry_budget():
         assert await listing.collect() == {}
         assert {type(error) for error in listing.errors.values()} == {ServerError}
         assert len(listing.errors) == 200
+        assert all(error.retry_budget_exhausted == (error.attempts < 5) for error in listing.errors.values())
         assert len(server.requests) <= 2 * 200
         assert piriod.stats.retry_budget == 0
         server.clear_faults()

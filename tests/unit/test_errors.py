@@ -112,6 +112,7 @@ STATUS = [
 def test_pickle(error: PiriodError, duplicate: Any) -> None:
     """An error keeps its message, attributes and notes when it is copied or pickled."""
     error.attempts = 3
+    error.retry_budget_exhausted = True
     if isinstance(error, IncompleteListError):
         error.checkpoint = CHECKPOINT
     error.add_note("a note")

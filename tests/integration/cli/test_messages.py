@@ -18,6 +18,18 @@ async def test_advice(run_cli_in_thread):
     assert wrong_token.stderr.splitlines()[1] == "check the token: creating a new one revokes the previous one"
 
 
+async def test_retry_budget(run_cli_in_thread, monkeypatch):
+    """An error that was not retried because the retry budget is exhausted says so."""
+    monkeypatch.setattr("piriod_async.transport.retry_budget.RETRY_COST", 501)
+    async with MockServer(3) as server:
+        server.fail(status=503, times=None)
+        done = await run_cli_in_thread("customers", **env_of(server))
+        assert len(server.requests) == 1
+    assert done.returncode == 1
+    assert "503 Service Unavailable" in done.stderr
+    assert "(not retried: the session's retry budget is exhausted)" in done.stderr
+
+
 async def test_control_characters(run_cli_in_thread):
     """Text from the server is printed on one line, without control characters."""
     async with MockServer(300) as server:

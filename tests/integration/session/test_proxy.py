@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import aiohttp
 import pytest
 
-from piriod_async import APIConnectionError, ConfigurationError, PiriodSession, RetryPolicy
+from piriod_async import APIConnectionError, ConfigurationError, PiriodSession, RetryPolicy, UnexpectedStatusError
 from piriod_async.testing import MockServer
 from tests.integration.session.servers import HeaderRecorder, unreachable_url
 
@@ -14,13 +14,13 @@ pytestmark = pytest.mark.usefixtures("no_leaks")
 
 
 @asynccontextmanager
-async def proxy_server():
+async def proxy_server(status="502 Bad Gateway"):
     """Yield the address of a proxy that refuses every tunnel, and the requests that it receives."""
     requests = []
 
     async def connected(reader, writer):
         requests.append((await reader.readuntil(b"\r\n\r\n")).decode())
-        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
         writer.close()
         await writer.wait_closed()
 
@@ -39,6 +39,50 @@ async def test_https(monkeypatch):
         assert requests[0].startswith("CONNECT api.piriod.com:443 HTTP/1.1\r\n")
         assert "Proxy-Authorization: Basic bWU6aHVudGVyMg==\r\n" in requests[0]
         assert "secret-token" not in "".join(requests)
+
+
+@pytest.mark.parametrize(
+    ("status", "attempts"),
+    [
+        ("407 Proxy Authentication Required", 1),
+        ("403 Forbidden", 1),
+        ("404 Not Found", 1),
+        ("502 Bad Gateway", 3),
+        ("429 Too Many Requests", 3),
+    ],
+)
+@pytest.mark.parametrize("owns_session", [True, False])
+async def test_refused_tunnel(clock, monkeypatch, status, attempts, owns_session):
+    """A proxy that refuses is asked again only if that may help: repeated wrong passwords lock accounts."""
+    async with proxy_server(status) as (proxy, requests):
+        url = f"http://me:hunter2@{proxy}"
+        if owns_session:
+            monkeypatch.setenv("HTTPS_PROXY", url)
+        async with aiohttp.ClientSession(proxy=url) as client:
+            options = {} if owns_session else {"client_session": client}
+            async with PiriodSession("token", "acc", retry=clock.policy(attempts=3), **options) as piriod:
+                with pytest.raises(APIConnectionError) as caught:
+                    await piriod.customers().collect()
+        assert f"the proxy http://{proxy} refused the tunnel: ClientHttpProxyError {status}" in str(caught.value)
+        assert "hunter2" not in str(caught.value)
+        assert (caught.value.attempts, caught.value.retryable) == (attempts, attempts > 1)
+        assert len(requests) == attempts
+
+
+async def test_unauthenticated(clock):
+    """A 407 without a tunnel names the proxy too, and is final."""
+    async with (
+        HeaderRecorder(3) as proxy,
+        unreachable_url() as base_url,
+        aiohttp.ClientSession(proxy=proxy.url.replace("//", "//me:hunter2@")) as client,
+        proxy.session(client_session=client, base_url=base_url, retry=clock.policy()) as piriod,
+    ):
+        proxy.fail(status=407, times=None)
+        with pytest.raises(UnexpectedStatusError) as caught:
+            await piriod.customers().collect()
+        assert f"through the proxy {proxy.url}: 407 Proxy Authentication Required" in str(caught.value)
+        assert "hunter2" not in str(caught.value)
+        assert len(proxy.requests) == caught.value.attempts == 1
 
 
 @pytest.mark.parametrize("names", [("HTTP_PROXY",), ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY")], ids=len)

@@ -21,6 +21,7 @@ async def test_headers(test_mode):
     assert dict(headers) == {
         "Host": host_of(piriod),
         "Accept": "application/json",
+        "Cache-Control": "no-cache",
         "User-Agent": f"piriod-async/{version('piriod-async')} aiohttp/{aiohttp.__version__}",
         "Authorization": "Token mock-token",
         "x-piriod-test-mode": str(test_mode).lower(),

@@ -92,7 +92,7 @@ async def test_without_retry_after(clock, status, pauses):
 
 @pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
 async def test_retry_after_too_long(clock, status):
-    """A `Retry-After` beyond `max_retry_after` is raised at once, and pauses nothing."""
+    """A `Retry-After` beyond `max_retry_after` is raised at once; other requests fail, or are sent, without a pause."""
     limiter = RequestLimiter(1, clock.sleep)
     server = Server(clock, status_error(status, 120.5))
     with pytest.raises(APIStatusError) as caught:
@@ -100,6 +100,10 @@ async def test_retry_after_too_long(clock, status):
     assert (caught.value.retry_after, caught.value.attempts) == (120.5, 1)
     assert clock.sleeps == []
     assert limiter.paused_until is None
+    if status in (429, 503):
+        with pytest.raises(type(caught.value), match="not sent"):
+            await Server(clock).call(clock.policy(), limiter)
+        clock.now += 120.5
     assert await Server(clock, status_error(status, 120.0)).call(clock.policy(), limiter) == "body"
     assert 120 <= sum(clock.sleeps) <= 120.5
 

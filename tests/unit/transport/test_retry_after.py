@@ -25,6 +25,14 @@ def http_date(when):
         ("1e400", None),
         ("nan", None),
         ("inf", None),
+        ("1_0", None),
+        ("٧", None),  # noqa: RUF001 (an Arabic seven, which float() reads)
+        ("７", None),  # noqa: RUF001 (a full-width seven)
+        ("1e3", None),
+        ("+7", None),
+        ("7.", None),
+        (" \u00a07", None),
+        ("9" * 400, None),
         ("-inf", None),
         ("", None),
         ("soon", None),
@@ -37,6 +45,8 @@ def http_date(when):
         ("Monday, 05-May-31 12:00:07 GMT", 7),
         ("Mon May  5 12:00:07 2031", 7),
         ("Mon, 99 May 2031 12:00:07 GMT", None),
+        ("Mon, 05 May 2031 12:00:0_7 GMT", None),
+        ("Mon, 05 May 2031 12:00:٠٧ GMT", None),  # noqa: RUF001 (Arabic digits)
         ("Mon, 05 May 99999999999999999999 12:00:07 GMT", None),
         ("Mon, 05 May 2031 12:00:07 +99999999999999999999", None),
     ],
@@ -46,7 +56,9 @@ def test_value(value, seconds):
     assert parse_retry_after({"Retry-After": value, "Date": http_date(NOON)}) == seconds
 
 
-@pytest.mark.parametrize("date", [None, "", "yesterday", "Mon, 05 May 99999999999999999999 12:00:07 GMT"])
+@pytest.mark.parametrize(
+    "date", [None, "", "yesterday", "Mon, 05 May 99999999999999999999 12:00:07 GMT", "Mon, 05 May ٢٠٣١ 12:00:00 GMT"]
+)
 def test_without_server_date(date):
     """Without a usable `Date`, a date is compared with our own clock."""
     headers = {"Retry-After": http_date(datetime.now(UTC) + timedelta(seconds=90))} | ({"Date": date} if date else {})

@@ -48,8 +48,13 @@ def test_server_down(clock, status, requests):
         calls = (retrier.call(send, decode, request=REQUEST, flow=n) for n in range(200))
         errors = await asyncio.gather(*calls, return_exceptions=True)
         assert {type(error) for error in errors} == {ServerError}
-        notes = [note for error in errors for note in getattr(error, "__notes__", [])]
-        assert set(notes) == {"Not retried: the session's retry budget is exhausted."}
+        exhausted = [error for error in errors if error.attempts < 5]
+        assert all(error.retry_budget_exhausted for error in exhausted)
+        assert not any(error.retry_budget_exhausted for error in errors if error not in exhausted)
+        reason = "not retried: the session's retry budget is exhausted)"
+        assert exhausted
+        assert all(str(error).endswith(reason) for error in exhausted)
+        assert str(errors[-1]) == f"GET: {status} (workspace acc_1) ({reason}"
         assert retrier.budget.tokens == 0
 
     run_virtual(main(), clock)
