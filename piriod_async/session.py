@@ -73,7 +73,8 @@ class PiriodSession:
     ```
 
     A session can be created anywhere, even before there is an event loop; it opens connections with its first request.
-    Without `async with`, close it with `await session.close()`. On a second event loop it opens new connections.
+    Without `async with`, close it with `await session.close()`. On a second event loop, and in a forked process, it
+    opens new connections. Threads that run an event loop each need a session each.
 
     Args:
         token: API token. It appears in no repr, message, log record or traceback of this library.
@@ -81,7 +82,7 @@ class PiriodSession:
         test_mode: List the test data of the workspace instead of its live data.
         base_url: Base URL of the API; https, unless the host is this machine.
         client_session: Your own aiohttp session to send requests with; its proxy, TLS, header and trace settings are
-            used. You close it. It must be used on one event loop only.
+            used. You close it. It must be used on one event loop of one process only.
         concurrency: Maximum number of requests in flight.
         timeout: Seconds for one attempt, from connecting to the last byte.
         retry: How often to retry, and how long to wait.
