@@ -12,7 +12,7 @@ from piriod_async.errors import PiriodError, QueryError
 from piriod_async.listing import CustomerListing
 from piriod_async.models import Customer, Page, Progress, WorkspaceProgress
 from piriod_async.pagination.adaptive_limit import MIN_PREFETCH, PREFETCH_PER_REQUEST
-from piriod_async.pagination.prefetch import PrefetchLimit, cancel_and_wait
+from piriod_async.pagination.prefetch import PrefetchLimit, cancel_and_wait, start_task
 from piriod_async.pagination.scoped import ScopedIterable
 from piriod_async.time_slice import TimeSlice
 
@@ -167,8 +167,8 @@ class _Iteration:
     async def next_page(self) -> tuple[str, Page] | None:
         """Return the next page of any workspace, or None at the end."""
         if not self._tasks:
-            workers = [asyncio.create_task(self._worker()) for _ in range(WORKERS_PER_REQUEST * self.concurrency)]
-            self._tasks = [*workers, asyncio.create_task(self._await_workers(workers))]
+            workers = [start_task(self._worker()) for _ in range(WORKERS_PER_REQUEST * self.concurrency)]
+            self._tasks = [*workers, start_task(self._await_workers(workers))]
         item = await self._queue.get()
         if isinstance(item, BaseException):
             raise item
