@@ -18,17 +18,18 @@ from attrs import field, frozen
 
 AwareDatetime = Annotated[datetime, msgspec.Meta(tz=True)]
 RecordId = Annotated[str, msgspec.Meta(min_length=1)]
-MAX_EXPONENT = 1_000  # decimal: `1e50000000` is ten bytes of JSON, fifty million digits in CSV, and a crash in Arrow
+# decimal exponents: `1e50000000` is ten bytes of JSON, fifty million digits in CSV, and a crash in Arrow
+MIN_EXPONENT, MAX_EXPONENT = -1_000, 1_000
 
 
 def require_reasonable(*amounts: Decimal | None) -> None:
     """Check that amounts are finite, and of a magnitude that can be written out.
 
     Raises:
-        ValueError: An amount is NaN or infinite, or has an exponent beyond `MAX_EXPONENT`.
+        ValueError: An amount is NaN or infinite, or has an exponent below `MIN_EXPONENT` or above `MAX_EXPONENT`.
     """
     for amount in amounts:
-        if amount is not None and not (amount.is_finite() and -MAX_EXPONENT <= amount.adjusted() <= MAX_EXPONENT):
+        if amount is not None and not (amount.is_finite() and MIN_EXPONENT <= amount.adjusted() <= MAX_EXPONENT):
             raise ValueError(f"{str(amount)!r} is not an amount")
 
 
