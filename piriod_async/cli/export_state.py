@@ -21,6 +21,7 @@ class ExportState:
         options: Options of the export, which a resume must repeat.
         sizes: Valid bytes of each partial file.
         customers: Customers written, by workspace.
+        invalid: Customers left out, by workspace.
         checkpoints: Where to resume, by workspace.
         done: Workspaces that are exported completely.
         complete: Whether only the final rename is left to do.
@@ -29,6 +30,7 @@ class ExportState:
     options: dict[str, Any]
     sizes: list[int] = field(factory=list)
     customers: dict[str, int] = field(factory=dict)
+    invalid: dict[str, int] = field(factory=dict)
     checkpoints: dict[str, Checkpoint] = field(factory=dict)
     done: list[str] = field(factory=list)
     complete: bool = False

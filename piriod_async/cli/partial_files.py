@@ -170,18 +170,23 @@ class ResumableExport:
         self._uncommitted[workspace] = self._uncommitted.get(workspace, 0) + len(customers)
         return self._uncommitted[workspace] >= COMMIT_INTERVAL
 
-    def commit(self, workspace: str = "", checkpoint: Checkpoint | None = None, *, done: bool = False) -> None:
+    def commit(
+        self, workspace: str = "", checkpoint: Checkpoint | None = None, *, invalid: int = 0, done: bool = False
+    ) -> None:
         """Make everything written so far survive a crash.
 
         Args:
             workspace: The workspace that was written.
             checkpoint: Where to resume in it; None if that is unknown.
+            invalid: Customers of it that were left out, in this run and before.
             done: Whether the workspace is exported completely.
         """
         self.state.sizes = [file.sync() for file in self.files]
         for name, count in self._uncommitted.items():
             self.state.customers[name] = self.state.customers.get(name, 0) + count
         self._uncommitted.clear()
+        if invalid:
+            self.state.invalid[workspace] = invalid
         if checkpoint:
             self.state.checkpoints[workspace] = checkpoint
         if done:
