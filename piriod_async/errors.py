@@ -136,12 +136,18 @@ class UnexpectedStatusError(APIStatusError):
 
 
 class DecodeError(PiriodError):
-    """The body of a 200 response is not a page of customers.
+    """The body of a 200 response is not a page of customers, or a record in it is not a customer.
+
+    Everything before that record has been delivered. `on_invalid="skip"` delivers everything else.
 
     Attributes:
         path: Location in the body, such as `results[17].created`; empty if the body as such is not a page.
         record_id: Id of the customer that cannot be decoded, if it has one.
+        checkpoint: The `Checkpoint` to resume from, right before that customer, for a listing by `created`; None if
+            nothing was delivered.
     """
+
+    checkpoint: Any = None  # not typed as Checkpoint: that module imports this one
 
     def __init__(
         self, message: str = "", *, path: str = "", record_id: str | None = None, retryable: bool = False
@@ -152,7 +158,7 @@ class DecodeError(PiriodError):
 
 
 class FilterIgnoredError(PiriodError):
-    """The server returned a customer that a filter excludes, so it seems to ignore the filter.
+    """The server returned a customer that a filter excludes, so it seems to ignore the filter; or test for live data.
 
     `subscriptions` and `sources` are not checked, because a customer's record does not show what they filter by.
     """

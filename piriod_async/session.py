@@ -9,7 +9,8 @@ from attrs import frozen
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.errors import ConfigurationError
-from piriod_async.listing import CustomerListing
+from piriod_async.iteration import OnInvalid
+from piriod_async.listing import CustomerListing, check_on_invalid
 from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.query import CustomerFilters, CustomerQuery, show_filters
@@ -168,6 +169,7 @@ class PiriodSession:
         workspace: str | None = None,
         after: Checkpoint | None = None,
         check_filters: bool = True,
+        on_invalid: OnInvalid = "raise",
         **filters: Unpack[CustomerFilters],
     ) -> CustomerListing:
         """List the customers that match every filter given. Nothing is sent until the listing is read.
@@ -175,7 +177,11 @@ class PiriodSession:
         Args:
             workspace: Workspace id, if not the session's.
             after: The `checkpoint` of an earlier listing with the same query, to resume it.
-            check_filters: Raise `FilterIgnoredError` if the server returns a customer that a filter excludes.
+            check_filters: Raise `FilterIgnoredError` if the server returns a customer that a filter excludes, or live
+                data where test data was requested, or the other way round.
+            on_invalid: How to treat a record that cannot be decoded. `"raise"`: deliver everything before it, then
+                raise a `DecodeError` that names it; its `checkpoint` is right before the record. `"skip"`: deliver
+                everything else; `listing.invalid` has the records that were skipped.
             **filters: Filters, `ordering` and `page_size`; `CustomerQuery` describes each.
 
         Raises:
@@ -190,7 +196,9 @@ class PiriodSession:
             raise ConfigurationError(
                 "workspace=None: expected a workspace id, here, in PiriodSession(workspace=…) or in PIRIOD_WORKSPACE"
             )
-        return self._make_listing(query, workspace, self._prefetch_limit, after=after, check_filters=check_filters)
+        return self._make_listing(
+            query, workspace, self._prefetch_limit, after=after, check_filters=check_filters, on_invalid=on_invalid
+        )
 
     @show_filters
     def across(
@@ -199,6 +207,7 @@ class PiriodSession:
         *,
         on_error: OnError = "raise",
         check_filters: bool = True,
+        on_invalid: OnInvalid = "raise",
         **filters: Unpack[CustomerFilters],
     ) -> WorkspaceListing:
         """List the customers of many workspaces, read concurrently. Nothing is sent until the listing is read.
@@ -212,7 +221,8 @@ class PiriodSession:
                 is repeated is read once.
             on_error: `"raise"`: the first workspace that fails ends the iteration. `"collect"`: the others continue,
                 and `listing.errors` has the ones that failed.
-            check_filters: Raise `FilterIgnoredError` if the server returns a customer that a filter excludes.
+            check_filters: As for `customers`.
+            on_invalid: As for `customers`; `listing.invalid` is by workspace.
             **filters: As for `customers`.
 
         Raises:
@@ -221,9 +231,12 @@ class PiriodSession:
         Source: `GET /customers/`.
         """
         query = CustomerQuery(**filters)
+        check_on_invalid(on_invalid)
 
         def make_listing(workspace: str, prefetch_limit: PrefetchLimit) -> CustomerListing:
-            return self._make_listing(query, validate_workspace(workspace), prefetch_limit, check_filters=check_filters)
+            return self._make_listing(
+                query, validate_workspace(workspace), prefetch_limit, check_filters=check_filters, on_invalid=on_invalid
+            )
 
         return WorkspaceListing(
             workspaces=workspaces,
@@ -239,6 +252,7 @@ class PiriodSession:
         prefetch_limit: PrefetchLimit,
         *,
         check_filters: bool,
+        on_invalid: OnInvalid,
         after: Checkpoint | None = None,
     ) -> CustomerListing:
         return CustomerListing(
@@ -249,6 +263,7 @@ class PiriodSession:
             test_mode=self._test_mode,
             after=after,
             check_filters=check_filters,
+            on_invalid=on_invalid,
             prefetch_limit=prefetch_limit,
         )
 

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 from attrs import define, evolve, field
 
 from piriod_async.errors import PiriodError, QueryError
+from piriod_async.invalid import InvalidRecords
 from piriod_async.listing import CustomerListing
 from piriod_async.models import Customer, Page, Progress, WorkspaceProgress
 from piriod_async.pagination.adaptive_limit import MIN_PREFETCH, PREFETCH_PER_REQUEST
@@ -76,6 +77,11 @@ class WorkspaceListing(ScopedIterable):
         """The error of each workspace that failed in the latest iteration, by id."""
         return self._iteration.errors if self._iteration else {}
 
+    @property
+    def invalid(self) -> dict[str, InvalidRecords]:
+        """The records that the latest iteration skipped (`on_invalid="skip"`), of each workspace that has some."""
+        return self._iteration.invalid if self._iteration else {}
+
     def raise_for_errors(self) -> None:
         """Raise the `errors`, if there are any.
 
@@ -95,6 +101,7 @@ class WorkspaceListing(ScopedIterable):
         return WorkspaceProgress(
             total=sum(totals) if totals else None,
             delivered=sum(progress.delivered for progress in per_workspace.values()),
+            invalid=sum(progress.invalid for progress in per_workspace.values()),
             requests=sum(progress.requests for progress in per_workspace.values()),
             retries=sum(progress.retries for progress in per_workspace.values()),
             paused_until=paused_until or None,
@@ -157,6 +164,7 @@ class _Iteration:
     delivered: dict[str, int] = field(factory=dict, init=False)
     finished: dict[str, Progress] = field(factory=dict, init=False)
     errors: dict[str, PiriodError] = field(factory=dict, init=False)
+    _finished_invalid: dict[str, InvalidRecords] = field(factory=dict, init=False)
     _queue: asyncio.Queue[QueueItem] = field(
         factory=lambda: asyncio.Queue(1), init=False
     )  # fair: first come first served
@@ -185,6 +193,12 @@ class _Iteration:
         """The progress of each workspace that was started. A page counts when its customers are delivered."""
         progress = self.finished | {workspace: listing.progress for workspace, listing in self.active.items()}
         return {workspace: evolve(progress[workspace], delivered=self.delivered[workspace]) for workspace in progress}
+
+    @property
+    def invalid(self) -> dict[str, InvalidRecords]:
+        """The records that were skipped, of each workspace that has some."""
+        active = {workspace: listing.invalid for workspace, listing in self.active.items()}
+        return {workspace: records for workspace, records in (self._finished_invalid | active).items() if records}
 
     async def _worker(self) -> None:
         """Read one workspace after the other, while there are more."""
@@ -215,6 +229,8 @@ class _Iteration:
         finally:
             if done := self.active.pop(workspace, None):
                 self.finished[workspace] = done.progress
+                if done.invalid:
+                    self._finished_invalid[workspace] = done.invalid
 
     async def _put(self, workspace: str, page: Page) -> None:
         if self._closed:  # nobody takes it: the source of ids swallowed the cancellation

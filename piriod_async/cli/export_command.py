@@ -11,7 +11,7 @@ from typing import Any
 import click
 from attrs import define, field
 
-from piriod_async import CustomerListing, PiriodError, PiriodSession
+from piriod_async import CustomerListing, InvalidRecord, PiriodError, PiriodSession
 from piriod_async.cli.connection import open_session, resolve_credentials, resolve_workspaces
 from piriod_async.cli.messages import (
     ERROR,
@@ -32,6 +32,8 @@ from piriod_async.cli.partial_files import PartialFile, ResumableExport
 from piriod_async.cli.progress import ProgressDisplay
 from piriod_async.export import Encoder, ExportError
 from piriod_async.export.write_all import write_all_blocking
+
+MAX_EXAMPLES = 3  # customers that were left out, in the message
 
 
 def export_customers(options: Options) -> int:
@@ -80,6 +82,8 @@ class _Export:
         credentials: Token and base URL.
         display: Progress on standard error.
         errors: Errors by workspace, if there are several workspaces.
+        invalid: Number of customers that were left out, by workspace.
+        invalid_examples: Some of them.
     """
 
     options: Options
@@ -89,6 +93,8 @@ class _Export:
     credentials: dict[str, Any] = field(repr=False)
     display: ProgressDisplay = field(factory=ProgressDisplay, init=False)
     errors: dict[str, PiriodError] = field(factory=dict, init=False)
+    invalid: dict[str, int] = field(factory=dict, init=False)
+    invalid_examples: list[InvalidRecord] = field(factory=list, init=False)
     _resumable: ResumableExport | None = field(default=None, init=False)
     _written: int = field(default=0, init=False)
 
@@ -116,6 +122,7 @@ class _Export:
                 if self._resumable.note:
                     print_error(self._resumable.note)
                 self._written, done = self._resumable.count, self._resumable.state.done
+                self.invalid = dict(self._resumable.state.invalid)
                 if self._resumable.state.complete:
                     return
             else:
@@ -132,15 +139,20 @@ class _Export:
         """Rename complete files into place and report the result.
 
         Raises:
-            CommandError: A workspace failed.
+            CommandError: A workspace failed, or customers were left out.
         """
+        skipped = self._describe_invalid()
         if self.errors:
+            if skipped:
+                print_error(skipped)
             failed = f"{len(self.errors)} of {len(self.workspaces)} workspaces failed: {', '.join(self.errors)}"
             raise CommandError(failed, self.resume_hint(), exit_code=INCOMPLETE)
         if self._resumable:
             self._resumable.complete()
             if sys.stderr.isatty():
                 print_error(f"{self._written:,} customers in {self.options.output}")
+        if skipped:
+            raise CommandError(skipped, exit_code=INCOMPLETE)
 
     def resume_hint(self) -> str:
         """Return how to resume; empty if there is nothing to resume."""
@@ -162,6 +174,7 @@ class _Export:
             if after := resumable.state.checkpoints.get(workspace):
                 listing = session.customers(workspace=workspace, after=after, **self.options.listing_arguments)
         self._show_progress(workspace, listing, already_written)
+        invalid_before = self.invalid.get(workspace, 0)
         checkpoint = None  # of what is written; listing.checkpoint already covers the page that is being written
         try:
             async with aclosing(listing.pages()) as pages:
@@ -171,18 +184,30 @@ class _Export:
                         self._print(self.encoder.encode(customers, workspace))
                     else:
                         commit_due, checkpoint = resumable.write(customers, workspace), listing.checkpoint
+                        self.invalid[workspace] = invalid_before + listing.invalid.total
                         if commit_due and checkpoint:
-                            resumable.commit(workspace, checkpoint)
+                            resumable.commit(workspace, checkpoint, invalid=self.invalid[workspace])
                     self._written += len(customers)
                     if self._remaining == 0:
                         break
         except (PiriodError, asyncio.CancelledError):
             if resumable and checkpoint:
-                resumable.commit(workspace, checkpoint)
+                resumable.commit(workspace, checkpoint, invalid=self.invalid[workspace])
             raise
+        finally:
+            self.invalid_examples += listing.invalid[: MAX_EXAMPLES - len(self.invalid_examples)]
+        self.invalid[workspace] = invalid_before + listing.invalid.total
         self.display.refresh()
         if resumable:
-            resumable.commit(workspace, done=True)
+            resumable.commit(workspace, invalid=self.invalid[workspace], done=True)
+
+    def _describe_invalid(self) -> str:
+        """Return how many customers were left out, and the first of them; empty if all were written."""
+        total, examples = sum(self.invalid.values()), [sanitize_line(record) for record in self.invalid_examples]
+        if not total:
+            return ""
+        more = [f"{total - len(examples):,} more"] if total > len(examples) else []
+        return f"customers left out because they cannot be decoded: {total:,} ({'; '.join(examples + more)})"
 
     def _show_progress(self, workspace: str, listing: CustomerListing, already_written: int) -> None:
         label, count, remaining = workspace, len(self.workspaces), self._remaining

@@ -10,6 +10,7 @@ from piriod_async import (
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
+    DecodeError,
     FilterIgnoredError,
     IncompleteListError,
     PermissionDeniedError,
@@ -67,6 +68,8 @@ def exit_code(error: PiriodError) -> int:
 
 def hint(error: PiriodError) -> str:
     """Return advice on an error; empty if its message is enough."""
+    if isinstance(error, DecodeError):
+        return "use --skip-invalid to leave such customers out" if error.path else ""
     return next((text for error_class, text in _HINTS if isinstance(error, error_class)), "")
 
 

@@ -34,6 +34,7 @@ class Options:
 
     filters: dict[str, Any]
     no_check_filters: bool
+    skip_invalid: bool
     workspaces: tuple[str, ...]
     workspaces_file: TextIO | None
     test_mode: bool
@@ -98,6 +99,7 @@ class Options:
             "ordering": self.filters["ordering"] or None,
             "page_size": min(page_size, needed),
             "check_filters": not self.no_check_filters,
+            "on_invalid": "skip" if self.skip_invalid else "raise",
         }
 
     @property

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, BinaryIO, assert_type
+from typing import Any, BinaryIO, TypeAlias, assert_type
 
 from aiohttp import ClientSession, web
 
@@ -33,6 +33,8 @@ from piriod_async import (
     DecodeError,
     FilterIgnoredError,
     IncompleteListError,
+    InvalidRecord,
+    InvalidRecords,
     NotFoundError,
     Page,
     PermissionDeniedError,
@@ -53,6 +55,8 @@ from piriod_async import (
 from piriod_async.export.arrow_format import ArrowStreamEncoder
 from piriod_async.export.parquet_format import ParquetEncoder
 from piriod_async.testing.mock_server import MockServer
+
+Skipped: TypeAlias = list[tuple[str, str | None, str, bytes]]
 
 
 async def sleepless(seconds: float) -> None:
@@ -140,6 +144,7 @@ async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str],
         page_size=50,
         after=None,
         check_filters=False,
+        on_invalid="skip",
     )
     assert_type(listing, CustomerListing)
     assert_type(listing.query, CustomerQuery)
@@ -162,12 +167,17 @@ async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str],
     assert_type(await listing.count(), int)
     assert_type(await listing.first(), Customer | None)
     assert_type(await listing.collect(), list[Customer])
+    assert_type(listing.invalid, InvalidRecords)
+    assert_type(listing.invalid.total, int)
+    assert_type(listing.invalid[0], InvalidRecord)
+    assert_type([(record.path, record.record_id, record.reason, record.raw) for record in listing.invalid], Skipped)
     assert_type([customer.name async for customer in piriod.customers(metadata=kept, ordering=None)], list[str])
     piriod.customers(countr="CL")  # type: ignore[call-arg]
     piriod.customers("CL")  # type: ignore[call-arg]
     piriod.customers(country=56)  # type: ignore[arg-type]
     piriod.customers(created__gte="2031-05-05")  # type: ignore[arg-type]
     piriod.customers(metadata={"seats": 5})  # type: ignore[dict-item]
+    piriod.customers(on_invalid="ignore")  # type: ignore[arg-type]
     piriod.customers(page_size="20")  # type: ignore[arg-type]
     piriod.across(["acc_1"], countr="CL")  # type: ignore[call-arg]
     piriod.across(["acc_1"], on_error="ignore")  # type: ignore[arg-type]
@@ -184,6 +194,7 @@ async def workspaces(piriod: PiriodSession) -> None:
             assert_type((workspace, page), tuple[str, Page])
     assert_type(await listing.collect(), dict[str, list[Customer]])
     assert_type(listing.errors, dict[str, PiriodError])
+    assert_type(listing.invalid, dict[str, InvalidRecords])
     assert_type(listing.progress, WorkspaceProgress)
     assert_type(listing.progress.workspaces["acc_1"], Progress)
     listing.raise_for_errors()
@@ -223,6 +234,7 @@ def checkpoints(piriod: PiriodSession, saved: str | bytes) -> str:
 def progress(now: Progress) -> None:
     assert_type(now.total, int | None)
     assert_type(now.delivered, int)
+    assert_type(now.invalid, int)
     assert_type(now.requests, int)
     assert_type(now.retries, int)
     assert_type(now.paused_until, float | None)
@@ -240,10 +252,10 @@ def records(customer: Customer) -> Decimal:
     assert_type(customer.aggregations.balance, Decimal | None)
     assert_type(customer.metadata, dict[str, Any])
     assert_type(customer.tax_settings, dict[str, Any])
-    assert_type(customer.send_invoices, bool)
+    assert_type(customer.send_invoices, bool | None)
     assert_type(customer.test_mode, bool | None)
     assert_type(customer.created, datetime | None)
-    assert_type(customer.status, CustomerStatus)
+    assert_type(customer.status, CustomerStatus | None)
     if customer.country:
         assert_type(customer.country.id, str)
         assert_type(customer.country.currencies, tuple[str, ...])
@@ -253,7 +265,7 @@ def records(customer: Customer) -> Decimal:
     for contact in customer.contacts:
         assert_type(contact.name, str)
         assert_type(contact.orgunit, str | None)
-        assert_type(contact.collections, bool)
+        assert_type(contact.collections, bool | None)
         assert_type(contact.created, datetime | None)
     customer.name = "x"  # type: ignore[misc]
     return customer.aggregations.balance or Decimal(0)
@@ -318,6 +330,7 @@ async def failures(listing: CustomerListing) -> PiriodError | None:
     except DecodeError as error:
         assert_type(error.path, str)
         assert_type(error.record_id, str | None)
+        assert_type(error.checkpoint, Any)
     except IncompleteListError as error:
         assert_type(error.checkpoint, Any)
     except (FilterIgnoredError, PiriodError) as error:
