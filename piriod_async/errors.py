@@ -28,6 +28,11 @@ from typing import Any
 import msgspec
 
 
+def printable(text: str) -> str:
+    """Return text that any UTF-8 stream can write: half surrogate pairs, as of a header in Latin-1, become escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 class PiriodError(Exception):
     """Base class of all errors of this library.
 
@@ -46,9 +51,11 @@ class PiriodError(Exception):
     def __str__(self) -> str:
         """Return the message, with the workspace, and with the number of attempts if there were several."""
         message = super().__str__()
-        if self.workspace and self.workspace not in message:
+        if self.workspace is not None and str(self.workspace) not in message:  # a caller may have passed a number
             message += f" (workspace {self.workspace})"
-        return f"{message} (after {self.attempts} attempts)" if self.attempts > 1 else message
+        if self.attempts > 1:
+            message += f" (after {self.attempts} attempts)"
+        return printable(message)
 
 
 class ConfigurationError(PiriodError, ValueError):
