@@ -28,6 +28,11 @@ from typing import Any
 import msgspec
 
 
+def printable(text: str) -> str:
+    """Return text that any UTF-8 stream can write: half surrogate pairs, as of a header in Latin-1, become escapes."""
+    return text.encode(errors="backslashreplace").decode()
+
+
 class PiriodError(Exception):
     """Base class of all errors of this library.
 
@@ -50,12 +55,14 @@ class PiriodError(Exception):
     def __str__(self) -> str:
         """Return the message, with the workspace, the number of attempts if there were several, and why no more."""
         message = super().__str__()
-        if self.workspace and self.workspace not in message:
+        if self.workspace is not None and str(self.workspace) not in message:  # a caller may have passed a number
             message += f" (workspace {self.workspace})"
         retries = [f"after {self.attempts} attempts"] if self.attempts > 1 else []
         if self.retry_budget_exhausted:
             retries.append("not retried: the session's retry budget is exhausted")
-        return f"{message} ({'; '.join(retries)})" if retries else message
+        if retries:
+            message += f" ({'; '.join(retries)})"
+        return printable(message)
 
 
 class ConfigurationError(PiriodError, ValueError):

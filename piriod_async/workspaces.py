@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from attrs import define, evolve, field
 
-from piriod_async.errors import PiriodError, QueryError
+from piriod_async.errors import PiriodError, QueryError, printable
 from piriod_async.invalid import InvalidRecords
 from piriod_async.listing import CustomerListing
 from piriod_async.models import Customer, Page, Progress, WorkspaceProgress
@@ -90,7 +90,8 @@ class WorkspaceListing(ScopedIterable):
         """
         if self.errors:
             failed = f"{len(self.errors)} of {len(self.progress.workspaces)} workspaces failed"
-            raise ExceptionGroup(f"{failed}: {', '.join(map(str, self.errors))}", [*self.errors.values()])
+            workspaces = printable(", ".join(map(str, self.errors)))
+            raise ExceptionGroup(f"{failed}: {workspaces}", [*self.errors.values()])
 
     @property
     def progress(self) -> WorkspaceProgress:
@@ -222,7 +223,7 @@ class _Iteration:
                 async for page in pages:
                     await self._put(workspace, page)
         except PiriodError as error:
-            error.workspace = workspace
+            error.workspace = str(workspace)  # the source may have given something else
             self.errors[workspace] = error
             if not self.collect_errors:
                 raise

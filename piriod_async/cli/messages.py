@@ -49,7 +49,7 @@ class CommandError(click.ClickException):
         exit_code: Exit code of the process.
     """
 
-    def __init__(self, message: str, advice: str = "", *, exit_code: int) -> None:
+    def __init__(self, message: str, advice: str = "", *, exit_code: int = ERROR) -> None:
         super().__init__(f"{message}\n{advice}".strip())
         self.exit_code = exit_code  # type: ignore[misc]  # click declares it per class
 
