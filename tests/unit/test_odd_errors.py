@@ -17,6 +17,7 @@ from piriod_async.cli.messages import CommandError
 from piriod_async.decoding.lenient import InvalidRecordError
 from piriod_async.errors import error_from_response
 from piriod_async.testing.mock_server.response import APIException
+from piriod_async.transport.single_send import DroppedConnectionError
 
 NOON = Checkpoint.from_json('{"ordering":"created","created":"2031-05-05T12:00:00Z","ids":["\\u00f1"],"query":"q"}')
 DUPLICATES: list[Callable[[Any], Any]] = [
@@ -53,6 +54,7 @@ TREE = [each for each in EXCEPTIONS if issubclass(each, PiriodError)]
 SAMPLES = {
     "APIException": APIException(404, "Invalid page."),
     "CommandError": CommandError("interrupted", "add --resume", exit_code=130),
+    "DroppedConnectionError": DroppedConnectionError("Server disconnected"),
     "InvalidRecordError": InvalidRecordError(InvalidRecord(path="$", record_id=None, reason="no", raw=b"{}")),
     "_FieldError": None,  # does not leave its module
 }
