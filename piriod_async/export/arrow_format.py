@@ -10,7 +10,6 @@
 
 import os
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from decimal import Decimal
 from threading import Lock
 from types import TracebackType
@@ -19,6 +18,7 @@ from typing import Any, BinaryIO, Self
 import msgspec
 from attrs import field, frozen
 
+from piriod_async.datetimes import DATETIME_TYPES, encode_datetime
 from piriod_async.export.fields import FIELDS, ExportError, select_fields
 from piriod_async.models import Customer
 
@@ -30,6 +30,7 @@ except ModuleNotFoundError as error:
         "Parquet and Arrow need pyarrow: pip install 'piriod-async[arrow]'", name="pyarrow"
     ) from error
 
+_BUILTIN_TYPES = (Decimal, *DATETIME_TYPES)
 _AMOUNT = pa.decimal128(38, 10)
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 _STRING, _BOOL = pa.string(), pa.bool_()
@@ -108,7 +109,7 @@ class ArrowStreamEncoder:
 
 
 def _row(customer: Customer) -> dict[str, Any]:
-    row: dict[str, Any] = msgspec.to_builtins(customer, builtin_types=(Decimal, datetime))
+    row: dict[str, Any] = msgspec.to_builtins(customer, builtin_types=_BUILTIN_TYPES, enc_hook=encode_datetime)
     for name in ("metadata", "tax_settings"):
         row[name] = msgspec.json.encode(row[name]).decode()
     if row["state"]:
