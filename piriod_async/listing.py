@@ -52,8 +52,8 @@ class CustomerListing(ScopedIterable):
             raise QueryError(f"after={self._after!r}: expected a Checkpoint, or None")
         if not self.query.orders_by_created:
             raise QueryError(f"after=a checkpoint: expected None for ordering={self.query.ordering!r}")
-        if (self._after.ordering, self._after.query) != (self.query.ordering, self._fingerprint()):
-            raise QueryError(f"after=a checkpoint of {self._after.query}: expected one of {self._fingerprint()}")
+        if (self._after.ordering, self._after.query) != (self.query.ordering, self.fingerprint):
+            raise QueryError(f"after=a checkpoint of {self._after.query}: expected one of {self.fingerprint}")
 
     def __aiter__(self) -> AsyncGenerator[Customer, None]:
         """Return an async generator over the customers, in order."""
@@ -137,7 +137,7 @@ class CustomerListing(ScopedIterable):
         return Iteration(
             query=self.query,
             workspace=self.workspace,
-            fingerprint=self._fingerprint(),
+            fingerprint=self.fingerprint,
             cursor=cursor,
             transport=self._transport,
             decoder=self._decoder,
@@ -166,10 +166,13 @@ class CustomerListing(ScopedIterable):
                 if monotonic() >= time_slice.ends_at:
                     await time_slice.renew()
 
-    def _fingerprint(self) -> str:
-        """Return what distinguishes this listing from others, apart from its page size."""
+    @property
+    def fingerprint(self) -> str:
+        """Distinguishes the listing from others, apart from its page size; the `query` of its checkpoints."""
+        server = self._transport.url.parent.parent
         filters = self.query.filter_params(self.query.created__gte, self.query.created__lte)
-        return urlencode([("workspace", self.workspace), ("test_mode", self._test_mode), *sorted(filters)])
+        own = [("base_url", server), ("workspace", self.workspace), ("test_mode", self._test_mode)]
+        return urlencode([*own, *sorted(filters)], safe=":/")
 
 
 def check_on_invalid(value: object) -> None:

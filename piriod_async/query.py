@@ -3,12 +3,14 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any, TypedDict, TypeVar
 
 from attrs import Attribute, field, fields, frozen
 
+from piriod_async.datetimes import AWARE, standard_datetime
 from piriod_async.errors import QueryError
 from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
 
@@ -42,12 +44,13 @@ def _validate_datetime(_: "CustomerQuery", attribute: "Attribute[Any]", value: o
     if not isinstance(value, datetime):
         reason = ": the API would read a date as midnight in its own zone" if isinstance(value, date) else ""
         raise _invalid(attribute.name, value, f"an aware datetime{reason}")
-    if value.utcoffset() is None:
-        raise _invalid(attribute.name, value, "an aware datetime (with tzinfo): the API would read it in its own zone")
     try:
-        value.astimezone(UTC)
+        standard_datetime(value).astimezone(UTC)
     except OverflowError:
         raise _invalid(attribute.name, value, "a datetime that exists in UTC") from None
+    except ValueError as error:
+        reason = ": the API would read it in its own zone" if str(error) == AWARE else ""
+        raise _invalid(attribute.name, value, f"{error}{reason}") from error
 
 
 def _validate_metadata(_: "CustomerQuery", attribute: "Attribute[Any]", value: object) -> None:
@@ -74,6 +77,13 @@ def _validate_page_size(_: "CustomerQuery", attribute: "Attribute[Any]", value: 
 def _unwrap_enum(value: str | None) -> str | None:
     """Return plain text for a member of a `str` enum, which would otherwise format as `Plan.GOLD`."""
     return str.__str__(value) if isinstance(value, str) else value
+
+
+def _to_standard(value: datetime | None) -> datetime | None:
+    if isinstance(value, datetime):
+        with suppress(ValueError):  # the validator says what is wrong
+            return standard_datetime(value)
+    return value
 
 
 def _copy_metadata(value: Mapping[str, str] | None) -> Mapping[Any, Any] | None:
@@ -135,8 +145,8 @@ class CustomerQuery:
     email: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
     name: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
     tax_id: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
-    created__gte: datetime | None = field(default=None, validator=_validate_datetime)
-    created__lte: datetime | None = field(default=None, validator=_validate_datetime)
+    created__gte: datetime | None = field(default=None, converter=_to_standard, validator=_validate_datetime)
+    created__lte: datetime | None = field(default=None, converter=_to_standard, validator=_validate_datetime)
     subscriptions: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
     sources: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
     metadata: Mapping[str, str] | None = field(

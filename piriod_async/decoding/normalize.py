@@ -8,10 +8,11 @@
 | `contacts[].created`| with a time zone    | `2020-05-12 15:42:09`               |
 """
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
+
+from piriod_async.datetimes import DATETIME_TYPES
 
 
 def normalize_customer(record: dict[str, Any]) -> dict[str, Any]:
@@ -54,6 +55,6 @@ def _assume_utc(record: dict[str, Any]) -> dict[str, Any]:
 
 def _is_naive(value: Any) -> bool:
     try:
-        return msgspec.convert(value, datetime).tzinfo is None
+        return msgspec.convert(value, DATETIME_TYPES[0]).tzinfo is None
     except msgspec.ValidationError:
         return False
