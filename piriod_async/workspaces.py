@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Iterable, Iterator
 from contextlib import aclosing
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from attrs import define, evolve, field
 
@@ -15,7 +15,16 @@ from piriod_async.pagination.prefetch import PREFETCH_PER_REQUEST, PrefetchLimit
 from piriod_async.pagination.scoped import ScopedIterable
 
 OnError: TypeAlias = Literal["raise", "collect"]
-WorkspaceIds: TypeAlias = Iterable[str] | AsyncIterable[str]
+
+
+class Texts(Protocol):
+    """A collection of text that is not a text itself: a `str` contains only text, other collections answer for all."""
+
+    def __contains__(self, value: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+
+
+WorkspaceIds: TypeAlias = Texts | Iterator[str] | AsyncIterable[str]
 MakeListing: TypeAlias = Callable[[str, PrefetchLimit], CustomerListing]
 QueueItem: TypeAlias = tuple[str, Page] | BaseException | None
 """A page of a workspace; the error that ends the iteration; or None at its end."""
