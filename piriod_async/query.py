@@ -12,6 +12,7 @@ from attrs import Attribute, field, fields, frozen
 
 from piriod_async.datetimes import AWARE, standard_datetime
 from piriod_async.errors import QueryError
+from piriod_async.frozen_mapping import FrozenMapping
 from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -89,7 +90,7 @@ def _to_standard(value: datetime | None) -> datetime | None:
 def _copy_metadata(value: Mapping[str, str] | None) -> Mapping[Any, Any] | None:
     if not isinstance(value, Mapping):
         return value
-    return {_unwrap_enum(key): _unwrap_enum(text) for key, text in value.items()}
+    return FrozenMapping({_unwrap_enum(key): _unwrap_enum(text) for key, text in value.items()})
 
 
 def _format_utc(instant: datetime) -> str:
@@ -149,9 +150,7 @@ class CustomerQuery:
     created__lte: datetime | None = field(default=None, converter=_to_standard, validator=_validate_datetime)
     subscriptions: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
     sources: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
-    metadata: Mapping[str, str] | None = field(
-        default=None, converter=_copy_metadata, validator=_validate_metadata, hash=False
-    )
+    metadata: Mapping[str, str] | None = field(default=None, converter=_copy_metadata, validator=_validate_metadata)
     ordering: str | None = field(default="created", converter=_unwrap_enum, validator=_validate_ordering)
     page_size: int = field(default=MAX_PAGE_SIZE, validator=_validate_page_size)
 

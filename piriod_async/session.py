@@ -1,7 +1,6 @@
 """The session: credentials, connections, and what can be listed with them."""
 
 import os
-from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from attrs import frozen
@@ -20,7 +19,7 @@ from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url
 from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.transport import Transport
 from piriod_async.validators import check_callback, check_positive_int, check_seconds
-from piriod_async.workspaces import OnError, WorkspaceListing
+from piriod_async.workspaces import OnError, WorkspaceIds, WorkspaceListing
 
 if TYPE_CHECKING:
     import aiohttp
@@ -203,7 +202,7 @@ class PiriodSession:
     @show_filters
     def across(
         self,
-        workspaces: Iterable[str] | AsyncIterable[str],
+        workspaces: WorkspaceIds,
         *,
         on_error: OnError = "raise",
         check_filters: bool = True,
@@ -217,8 +216,8 @@ class PiriodSession:
         ```
 
         Args:
-            workspaces: Workspace ids, from any iterable or async iterable. They are taken as there is room; an id that
-                is repeated is read once.
+            workspaces: Workspace ids: a collection, or any iterator or async iterable. They are taken as there is room;
+                an id that is repeated is read once.
             on_error: `"raise"`: the first workspace that fails ends the iteration. `"collect"`: the others continue,
                 and `listing.errors` has the ones that failed.
             check_filters: As for `customers`.

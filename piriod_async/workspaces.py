@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Iterable, Iterator
 from contextlib import aclosing
 from time import monotonic
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from attrs import define, evolve, field
 
@@ -18,7 +18,16 @@ from piriod_async.pagination.scoped import ScopedIterable
 from piriod_async.time_slice import TimeSlice
 
 OnError: TypeAlias = Literal["raise", "collect"]
-WorkspaceIds: TypeAlias = Iterable[str] | AsyncIterable[str]
+
+
+class Texts(Protocol):
+    """A collection of text that is not a text itself: a `str` contains only text, other collections answer for all."""
+
+    def __contains__(self, value: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+
+
+WorkspaceIds: TypeAlias = Texts | Iterator[str] | AsyncIterable[str]
 MakeListing: TypeAlias = Callable[[str, PrefetchLimit], CustomerListing]
 QueueItem: TypeAlias = tuple[str, Page] | BaseException | None
 """A page of a workspace; the error that ends the iteration; or None at its end."""
@@ -223,7 +232,7 @@ class _Iteration:
                 async for page in pages:
                     await self._put(workspace, page)
         except PiriodError as error:
-            error.workspace = str(workspace)  # the source may have given something else
+            error.workspace = None if workspace is None else str(workspace)  # a source may give anything
             self.errors[workspace] = error
             if not self.collect_errors:
                 raise

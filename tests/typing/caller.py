@@ -1,15 +1,17 @@
 """The public API, as a caller's project sees it: checked by mypy and pyright in their strict modes, never run."""
+# pyright: reportUnnecessaryTypeIgnoreComment=true
 
 import gzip
 import io
 import sys
 from asyncio import StreamWriter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, BinaryIO, TypeAlias, assert_type
+from typing import Any, BinaryIO, TextIO, TypeAlias, assert_type
 
 from aiohttp import ClientSession, web
 
@@ -182,9 +184,16 @@ async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str],
     piriod.across(["acc_1"], countr="CL")  # type: ignore[call-arg]
     piriod.across(["acc_1"], on_error="ignore")  # type: ignore[arg-type]
     piriod.across([1])  # type: ignore[list-item]
+    piriod.across("acc_1")  # type: ignore[arg-type]
+    piriod.across(b"acc_1")  # type: ignore[arg-type]
 
 
-async def workspaces(piriod: PiriodSession) -> None:
+async def workspaces(
+    piriod: PiriodSession,
+    collections: list[list[str] | tuple[str, ...] | set[str] | frozenset[str] | deque[str] | Collection[str]],
+    file: TextIO,
+    source: AsyncIterator[str],
+) -> None:
     async with piriod.across(["acc_1", "acc_2"], on_error="collect", country="CL", page_size=50) as listing:
         assert_type(listing, WorkspaceListing)
         async for workspace, customer in listing:
@@ -193,6 +202,14 @@ async def workspaces(piriod: PiriodSession) -> None:
         async for workspace, page in listing.pages():
             assert_type((workspace, page), tuple[str, Page])
     assert_type(await listing.collect(), dict[str, list[Customer]])
+    for ids in collections:
+        assert_type(piriod.across(ids), WorkspaceListing)
+    assert_type(piriod.across(each for each in ("acc_1", "acc_2")), WorkspaceListing)
+    assert_type(piriod.across({"acc_1": 1}), WorkspaceListing)
+    assert_type(piriod.across({"acc_1": 1}.keys()), WorkspaceListing)
+    assert_type(piriod.across(map(str.strip, file)), WorkspaceListing)
+    assert_type(piriod.across(file), WorkspaceListing)
+    assert_type(piriod.across(source), WorkspaceListing)
     assert_type(listing.errors, dict[str, PiriodError])
     assert_type(listing.invalid, dict[str, InvalidRecords])
     assert_type(listing.progress, WorkspaceProgress)
@@ -206,7 +223,12 @@ def observed(token: str) -> PiriodSession:
         assert_type(attempt.next_wait, float | None)
         assert_type(attempt.error, PiriodError | None)
 
-    return PiriodSession(token, on_attempt=note)
+    async def wait(attempt: Attempt) -> None:
+        note(attempt)
+
+    PiriodSession(token, on_attempt=wait)  # type: ignore[arg-type]
+    attempts: list[Attempt] = []
+    return PiriodSession(token, on_attempt=attempts.append if attempts else note)
 
 
 def queries(since: datetime) -> None:
@@ -215,6 +237,8 @@ def queries(since: datetime) -> None:
     assert_type(query.ordering, str | None)
     assert_type(query.orders_by_created, bool)
     query.country = "MX"  # type: ignore[misc]
+    if query.metadata:
+        query.metadata["plan"] = "silver"  # type: ignore[index]
     CustomerQuery(country=56)  # type: ignore[arg-type]
     CustomerQuery(metadata=5)  # type: ignore[arg-type]
     CustomerQuery(page_size="20")  # type: ignore[arg-type]
