@@ -223,7 +223,7 @@ class _Iteration:
                 async for page in pages:
                     await self._put(workspace, page)
         except PiriodError as error:
-            error.workspace = str(workspace)  # the source may have given something else
+            error.workspace = workspace if isinstance(workspace, str) else None  # the message shows anything else
             self.errors[workspace] = error
             if not self.collect_errors:
                 raise
