@@ -232,7 +232,7 @@ class _Iteration:
                 async for page in pages:
                     await self._put(workspace, page)
         except PiriodError as error:
-            error.workspace = None if workspace is None else str(workspace)  # a source may give anything
+            error.workspace = workspace if isinstance(workspace, str) else None  # the message shows anything else
             self.errors[workspace] = error
             if not self.collect_errors:
                 raise

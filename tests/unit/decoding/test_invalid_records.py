@@ -13,7 +13,7 @@ from piriod_async.testing.mock_server import OMITTED
 from tests.unit.decoding.pages import customers_of, decode, invalid_in
 from tests.unit.decoding.samples import GOOD, page_around, page_of, record, to_json
 
-DEEP = b'{"a":' * 2_000 + b"1" + b"}" * 2_000
+DEEP = b'{"a":' * 20_000 + b"1" + b"}" * 20_000
 # the JSON of a field, which msgspec refuses to parse, or even to skip
 NOT_JSON = {
     "NaN": b'{"a": NaN}',
