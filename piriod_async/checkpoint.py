@@ -12,6 +12,8 @@ from piriod_async.datetimes import standard_datetime
 from piriod_async.errors import QueryError
 from piriod_async.models import AwareDatetime
 
+RESUMABLE_ORDERINGS = ("created", "-created")
+
 
 def _to_standard(value: datetime) -> datetime:
     try:
@@ -48,7 +50,7 @@ class Checkpoint:
     query: str
 
     def __attrs_post_init__(self) -> None:
-        if self.ordering not in ("created", "-created"):
+        if self.ordering not in RESUMABLE_ORDERINGS:
             raise QueryError(f'ordering={self.ordering!r}: expected "created" or "-created"')
         if not isinstance(self.query, str):
             raise QueryError(f"query={self.query!r}: expected the query of another checkpoint")

@@ -10,6 +10,7 @@ from typing import Any, TypedDict, TypeVar
 
 from attrs import Attribute, field, fields, frozen
 
+from piriod_async.checkpoint import RESUMABLE_ORDERINGS
 from piriod_async.datetimes import AWARE, standard_datetime
 from piriod_async.errors import QueryError
 from piriod_async.frozen_mapping import FrozenMapping
@@ -168,7 +169,7 @@ class CustomerQuery:
     @property
     def orders_by_created(self) -> bool:
         """Whether pages can be requested by range of `created`, which makes the listing safe while the list changes."""
-        return self.ordering in ("created", "-created")
+        return self.ordering in RESUMABLE_ORDERINGS
 
     def params(
         self, *, page: int, page_size: int, created__gte: datetime | None, created__lte: datetime | None

@@ -39,10 +39,6 @@ def _as_json(name: str) -> Callable[[Customer], object]:
     return lambda customer: encode_json_field(customer, name).decode()
 
 
-def _amount(name: str) -> Callable[[Customer], object]:
-    return lambda customer: getattr(customer.aggregations, name)
-
-
 COLUMNS: Final[Mapping[str, Callable[[Customer], object]]] = MappingProxyType(
     {
         **_attributes("id", "name", "address"),
@@ -55,7 +51,7 @@ COLUMNS: Final[Mapping[str, Callable[[Customer], object]]] = MappingProxyType(
         "metadata": _as_json("metadata"),
         **_attributes("send_invoices", "send_collections", "send_vouchers", "status"),
         "sources": _as_json("sources"),
-        **{name: _amount(name) for name in ("sales", "sales_current_period", "balance")},
+        **{name: attrgetter(f"aggregations.{name}") for name in ("sales", "sales_current_period", "balance")},
         **_attributes("test_mode", "created", "updated"),
     }
 )

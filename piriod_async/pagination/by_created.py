@@ -164,7 +164,8 @@ class CreatedPaginator:
             async for page in self._pages:
                 new = self._drop_delivered(page, self._check)
                 if new.keys or new.unplaced_ids:
-                    self._contradictions = 0 if new.keys else self._contradictions
+                    if new.keys:
+                        self._contradictions = 0
                     return new
             if await self._is_confirmed(self._check):
                 raise StopAsyncIteration
@@ -201,8 +202,7 @@ class CreatedPaginator:
         """
         if check.is_met:
             return True
-        self._count_request()
-        page = await self._fetch_checked(1, self.page_size, self._counted_range)
+        page = await self._fetch_counted(self.page_size, self._counted_range)
         if check.allows(page.count):
             return True
         self._contradictions += 1
@@ -216,8 +216,7 @@ class CreatedPaginator:
     async def _read_on(self) -> JobResult[RawPage]:
         """Read once more from the last customer delivered."""
         created_range = self.created_range & self.cursor.remaining()
-        self._count_request()
-        page = await self._fetch_checked(1, self.page_size, created_range)
+        page = await self._fetch_counted(self.page_size, created_range)
         return await self._continue_range(page, self.cursor.copy(), None, created_range)
 
     async def _read_gap(self, start: _Anchor, end: _Anchor | None, expected: int = 0) -> JobResult[RawPage]:
@@ -242,8 +241,7 @@ class CreatedPaginator:
             return JobResult([])
         if expected:
             return JobResult([], self._plan_jobs(start, 1, expected, end, created_range))
-        self._count_request()
-        page = await self._fetch_checked(1, self.page_size, created_range)
+        page = await self._fetch_counted(self.page_size, created_range)
         return await self._continue_range(page, cursor, end, created_range, start.tail_count)
 
     async def _continue_range(
@@ -289,7 +287,7 @@ class CreatedPaginator:
             first_number = (anchor_size + already_read) // anchor_size + 1
             numbers = range(first_number, math.ceil(count / anchor_size) + (end is None), 2)
         offsets = [0, *(number * anchor_size for number in numbers), count]
-        pages = NumberedPages(partial(self._fetch_anchor_page, anchor_size, created_range))
+        pages = NumberedPages(partial(self._fetch_counted, anchor_size, created_range))
         jobs: list[Job[RawPage]] = []
         for number, (low, high) in zip([*numbers, None], pairwise(offsets), strict=True):
             anchor = _Anchor(fallback=end) if number else end
@@ -310,8 +308,11 @@ class CreatedPaginator:
             anchor.ready.set()
         return JobResult([page] if page else [])
 
-    async def _fetch_anchor_page(self, size: int, created_range: TimeRange, number: int) -> RawPage:
-        self._count_request()
+    async def _fetch_counted(self, size: int, created_range: TimeRange, number: int = 1) -> RawPage:
+        """Request a page, and count the request towards the limit; passes over ties have their own."""
+        if self._requests_left < 1:
+            raise IncompleteListError("the list grows faster than it is read: 3 requests for each page were not enough")
+        self._requests_left -= 1
         return await self._fetch_checked(number, size, created_range)
 
     async def _after_ties(self, created: datetime, end: _Anchor | None) -> JobResult[RawPage]:
@@ -322,12 +323,6 @@ class CreatedPaginator:
         after = TimeRange(lte=earliest(created)) if self.cursor.descending else TimeRange(gte=latest(created))
         start = _Anchor.from_keys([key for page in pages for key in page.keys], resume_range=after)
         return JobResult(pages, [Job(partial(self._read_gap, start, end))])
-
-    def _count_request(self) -> None:
-        """Count a request towards the limit; passes over ties have their own."""
-        if self._requests_left < 1:
-            raise IncompleteListError("the list grows faster than it is read: 3 requests for each page were not enough")
-        self._requests_left -= 1
 
 
 def _split_offsets(count: int) -> list[int]:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from functools import partial
 
 from attrs import define, field
@@ -32,12 +33,10 @@ class NumberedPages:
         """Return a page, or None if it does not exist."""
         if number >= self._end:
             return None
-        try:
+        page = None
+        with suppress(NotFoundError):
             page = await self.fetch(number)
-        except NotFoundError:
-            self._end = min(self._end, number)
-            return None
-        if not page.rows:
+        if page is None or not page.rows:
             self._end = min(self._end, number)
             return None
         if self.gives_links and not page.has_next:

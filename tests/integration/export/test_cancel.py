@@ -25,6 +25,16 @@ def start(write, file):
     return asyncio.create_task(write(stream(*CUSTOMERS), file, **options))
 
 
+async def cancel_while_held(task, held, may_continue):
+    """Cancel an export while its thread is held up, let that continue, and wait for the end of the export."""
+    await asyncio.to_thread(held.wait)
+    task.cancel()
+    await settle()
+    may_continue.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 @pytest.mark.parametrize("target", [lambda file: file, AsyncFile], ids=["blocking", "async"])
 async def test_caller_has_the_last_word(target, write):
     """The write that was running ends first, also if the export is cancelled twice; nothing comes after the trailer."""
@@ -95,12 +105,7 @@ async def test_cancelled_while_the_file_is_opened(write, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "open", held)
     task = start(write, tmp_path / "a")
-    await asyncio.to_thread(opening.wait)
-    task.cancel()
-    await settle()
-    may_open.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancel_while_held(task, opening, may_open)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -117,12 +122,7 @@ async def test_cancelled_row_group(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pq.ParquetWriter, "write_table", held)
     task = start(export.write_parquet, tmp_path / "a.parquet")
-    await asyncio.to_thread(encoding.wait)
-    task.cancel()
-    await settle()
-    may_continue.set()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+    await cancel_while_held(task, encoding, may_continue)
     assert ended.is_set()
     assert list(tmp_path.iterdir()) == []
 
