@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from piriod_async import PiriodSession
-from piriod_async.cli.messages import sanitize_line
 from piriod_async.cli.options import Options
+from piriod_async.plain_text import sanitize_line
 
 MOCK_WORKSPACE = "acc_mock"
 
