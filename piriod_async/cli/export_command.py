@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, aclosing, nullcontext
@@ -16,22 +15,23 @@ from piriod_async.cli.connection import open_session, resolve_credentials, resol
 from piriod_async.cli.messages import (
     ERROR,
     INCOMPLETE,
-    INTERRUPTED,
     OK,
     CommandError,
     describe,
+    describe_os_error,
     exit_code,
     hint,
     join_nonempty,
+    os_hint,
     print_error,
 )
 from piriod_async.cli.options import Options
 from piriod_async.cli.outputs import make_encoder, make_files
 from piriod_async.cli.partial_files import PartialFile, ResumableExport
 from piriod_async.cli.progress import ProgressDisplay
+from piriod_async.cli.signals import INTERRUPTED
+from piriod_async.cli.streams import is_pipe, write_stdout
 from piriod_async.export import Encoder, ExportError
-from piriod_async.export.write_all import write_all_blocking
-from piriod_async.plain_text import sanitize_line
 
 
 def export_customers(options: Options) -> int:
@@ -64,7 +64,8 @@ def export_customers(options: Options) -> int:
         except BrokenPipeError:
             return OK  # closed early, as by `head`
         except OSError as error:
-            raise CommandError(sanitize_line(error), export.resume_hint(), exit_code=ERROR) from error
+            advice = join_nonempty(os_hint(error), export.resume_hint())
+            raise CommandError(describe_os_error(error), advice, exit_code=ERROR) from error
     return OK
 
 
@@ -87,10 +88,13 @@ class _Export:
     files: Sequence[PartialFile]
     workspaces: tuple[str, ...]
     credentials: dict[str, Any] = field(repr=False)
-    display: ProgressDisplay = field(factory=ProgressDisplay, init=False)
+    display: ProgressDisplay = field(init=False)
     errors: dict[str, PiriodError] = field(factory=dict, init=False)
     _resumable: ResumableExport | None = field(default=None, init=False)
     _written: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.display = ProgressDisplay(disable=not self.files and is_pipe(sys.stdout))
 
     async def count(self) -> None:
         """Print the number of customers of each workspace."""
@@ -209,9 +213,4 @@ class _Export:
 
     def _print(self, data: bytes) -> None:
         with self.display.suspended() if sys.stdout.isatty() else nullcontext():
-            try:
-                write_all_blocking(sys.stdout.buffer, data)  # with PYTHONUNBUFFERED, it may take a part
-                sys.stdout.buffer.flush()
-            except OSError:  # the rest must not be flushed at exit
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise
+            write_stdout(data)

@@ -70,7 +70,7 @@ def _argument_docs(documented: type) -> dict[str, str]:
     """Return the first sentence on each argument in a Google-style docstring."""
     arguments = (inspect.getdoc(documented) or "").partition("Args:\n")[2].partition("\n\n")[0]
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", arguments, re.MULTILINE)
-    texts = {name: " ".join(text.replace("`", "").split()) for name, text in entries}
+    texts = {name: " ".join(text.replace("`", "").replace("…", "...").split()) for name, text in entries}
     return {name: text.partition(". ")[0].rstrip(".") + "." for name, text in texts.items()}
 
 
