@@ -14,6 +14,15 @@ def sanitize_line(text: object) -> str:
     return _UNPRINTABLE.sub("\ufffd", " ".join(str(text).split()))
 
 
+def sanitize_lines(text: str) -> str:
+    """Return text that is safe to print on a terminal. Its lines stay, and end with a line feed; a tab becomes a space.
+
+    Each control character, and a carriage return within a line, becomes U+FFFD.
+    """
+    lines = (line.removesuffix("\r").replace("\t", " ") for line in text.split("\n"))
+    return "\n".join(_UNPRINTABLE.sub("\ufffd", line) for line in lines)
+
+
 def shorten(text: str, limit: int) -> str:
     """Return text of at most `limit` characters, on one line; a longer one loses its middle, as both ends explain."""
     if len(text) > limit:

@@ -1,6 +1,7 @@
 """Encoders and files for the requested format."""
 
 import os
+import sys
 
 import click
 
@@ -8,6 +9,7 @@ from piriod_async.cli.export_state import with_suffix_added
 from piriod_async.cli.options import Options
 from piriod_async.cli.partial_files import WORKING_SUFFIXES, PartialFile
 from piriod_async.cli.table import DEFAULT_FIELDS, TableEncoder
+from piriod_async.cli.terminal import TerminalEncoder
 from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, JsonLinesEncoder
 from piriod_async.export.atomic_file import is_same_file, resolve_target
 
@@ -19,6 +21,13 @@ def make_encoder(options: Options) -> Encoder:
         ExportError: A field is unknown.
         ModuleNotFoundError: pyarrow is not installed.
     """
+    encoder = _make_format_encoder(options)
+    if options.output or isinstance(encoder, TableEncoder) or not sys.stdout.isatty():
+        return encoder
+    return TerminalEncoder(encoder)
+
+
+def _make_format_encoder(options: Options) -> Encoder:
     fields, workspace_column = options.fields, options.multi_workspace
     match options.output_format:
         case "table":

@@ -50,9 +50,11 @@ class TableEncoder:
         lines = []
         if rows and not self._widths:
             header = ["workspace"] * self.workspace_column + list(self.fields)
+            console = Console()
             is_terminal = sys.stdout.isatty()
-            self._widths = _fit([header, *rows], Console().width if is_terminal else None)
-            lines.append(click.style(self._line(header), bold=True) if is_terminal else self._line(header))
+            self._widths = _fit([header, *rows], console.width if is_terminal else None)
+            is_bold = is_terminal and not (console.is_dumb_terminal or console.no_color)
+            lines.append(click.style(self._line(header), bold=True) if is_bold else self._line(header))
         return "".join(f"{line}\n" for line in (*lines, *map(self._line, rows))).encode()
 
     def footer(self) -> bytes:

@@ -22,7 +22,7 @@ class Terminal:
 
     def __init__(self, columns=80):
         self._columns = columns
-        self.output = ""
+        self.data, self.output = b"", ""
         self._master, self._slave = pty.openpty()
         fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
 
@@ -47,13 +47,12 @@ class Terminal:
         return process.returncode, (out or b"").decode()
 
     def _read(self, answers, stop, signal_number, process):
-        data = b""
         while True:
             try:
-                data += os.read(self._master, 65_536)
+                self.data += os.read(self._master, 65_536)
             except OSError:  # every process has closed it
                 return
-            self.output = data.decode(errors="replace")
+            self.output = self.data.decode(errors="replace")
             for text in [text for text in answers if text in self.output]:
                 os.write(self._master, answers.pop(text))
             if stop and stop in self.output:

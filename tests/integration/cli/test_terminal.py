@@ -141,3 +141,30 @@ async def test_token_prompt_aborted():
     code, _ = await terminal.run("customers", env=env, when={"Piriod API token: ": b"\x04"})
     assert code == 130
     assert "Traceback" not in terminal.output
+
+
+async def test_reader_on_the_same_terminal():
+    """`| less` has the terminal for itself: a progress bar would erase its first row."""
+    terminal = Terminal()
+    async with MockServer(1_500, latency=0.02) as server:
+        code, out = await terminal.run("customers", env=env_of(server), stdout=subprocess.PIPE)
+    assert (code, out.count("\n"), terminal.output) == (0, 1_500, "")
+
+
+@pytest.mark.parametrize(("env", "bold"), [({}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False)])
+async def test_bold(env, bold):
+    """The header is bold, unless the terminal is dumb or the user wants no style."""
+    terminal = Terminal()
+    async with MockServer(3) as server:
+        code, _ = await terminal.run("customers", env=env_of(server, **env))
+    assert (code, "\x1b[1m" in terminal.output) == (0, bold)
+
+
+async def test_latin_1():
+    """A terminal of another encoding gets that, with a question mark for what it lacks."""
+    terminal = Terminal()
+    async with MockServer(0) as server:
+        server.add(name="Ñandú 株")
+        command = ("customers", "--format", "jsonl", "--fields", "name")
+        code, _ = await terminal.run(*command, env=env_of(server, TERM="dumb", PYTHONIOENCODING="latin-1"))
+    assert (code, terminal.data) == (0, '{"name":"Ñandú ?"}\r\n'.encode("latin-1"))
