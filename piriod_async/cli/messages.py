@@ -95,8 +95,8 @@ def describe(error: PiriodError) -> str:
 
 
 def describe_os_error(error: OSError) -> str:
-    """Return the message of an error of the system without its number, after the name of the file."""
-    return ": ".join(str(part) for part in (error.filename, error.strerror or error) if part)
+    """Return the message of an error of the system without its number, after the (new) name of the file."""
+    return ": ".join(str(part) for part in (error.filename2 or error.filename, error.strerror or error) if part)
 
 
 def os_hint(error: OSError) -> str:

@@ -1,11 +1,13 @@
 """Encoders and files for the requested format."""
 
 import os
+import stat
 import sys
+from pathlib import Path
 
 import click
 
-from piriod_async.cli.export_state import with_suffix_added
+from piriod_async.cli.file_system import with_suffix_added
 from piriod_async.cli.options import Options
 from piriod_async.cli.partial_files import WORKING_SUFFIXES, PartialFile
 from piriod_async.cli.table import DEFAULT_FIELDS, TableEncoder
@@ -47,18 +49,18 @@ def make_files(options: Options, encoder: Encoder) -> list[PartialFile]:
 
     Raises:
         ExportError: A path is not a regular file.
-        click.UsageError: Both files are the same.
+        click.UsageError: Both files are the same, or one of them could not be renamed into place.
     """
     if not options.output:
         return []
-    output = resolve_target(options.output)
+    output = _resolve(options.output)
     if options.output_format == "parquet":
         from piriod_async.export.parquet_format import stream_to_parquet  # noqa: PLC0415 (needs an extra)
 
         return [PartialFile(output, encoder, stream_to_parquet)]
     files = [PartialFile(output, encoder)]
     if options.contacts_output:
-        contacts_output = resolve_target(options.contacts_output)
+        contacts_output = _resolve(options.contacts_output)
         if is_same_file(output, contacts_output):
             raise click.UsageError("--contacts-output and --output are the same file: expected two")
         for one, other in ((output, contacts_output), (contacts_output, output)):
@@ -68,3 +70,15 @@ def make_files(options: Options, encoder: Encoder) -> list[PartialFile]:
         contacts = ContactsCsvEncoder(not options.no_escape_formulas, options.multi_workspace)
         files.append(PartialFile(contacts_output, contacts))
     return files
+
+
+def _resolve(path: Path) -> Path:
+    """Return the path to write, with symbolic links followed, if a new file can be made and renamed there."""
+    target = resolve_target(path)
+    folder = target.parent
+    if not folder.is_dir():
+        raise click.UsageError(f"{path}: {folder} is not a folder: create it first, or choose another name")
+    if sys.platform != "win32" and target.exists() and folder.stat().st_mode & stat.S_ISVTX:  # such as /tmp
+        if os.geteuid() not in (0, folder.stat().st_uid, target.stat().st_uid):
+            raise click.UsageError(f"{path}: belongs to another user, who alone may replace it: choose another name")
+    return target
