@@ -160,6 +160,7 @@ class Iteration:
         try:
             yield
         except PiriodError as error:
+            error.args = self._transport.redactor.value(error.args)  # a record that is quoted may echo the request
             error.workspace = self.workspace
             if isinstance(error, IncompleteListError):
                 error.checkpoint = self.checkpoint
