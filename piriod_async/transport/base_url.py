@@ -35,7 +35,8 @@ def hide_login(base_url: Any) -> Any:
     """Return a base URL without its user and password. It is still refused, but no traceback shows them."""
     text = str(base_url)
     with suppress(TypeError, ValueError):
-        if "@" not in URL(base_url).raw_authority:
+        url = URL(base_url)
+        if url.host and "@" not in url.raw_authority:
             return base_url
     return f"@{text.rpartition('@')[2]}" if "@" in text else base_url
 

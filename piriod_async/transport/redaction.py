@@ -32,8 +32,7 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[object]) -> None:
-        secrets = [each for each in secrets if isinstance(each, Secret) and each.reveal()]
-        self._patterns = [(each, *_patterns(each)) for each in secrets]
+        self._patterns = [(each, *_patterns(each)) for each in secrets if isinstance(each, Secret) and each.reveal()]
         self._replacements: list[tuple[Any, Callable[[Any], Any]]] = [
             (str, self.text),
             (bytes, lambda value: self.text(value.decode("latin-1")).encode("latin-1")),

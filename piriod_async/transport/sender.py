@@ -89,8 +89,9 @@ class Sender:
             if failure is None:  # cancelled, or a bug
                 clear_aiohttp_frames(error)
                 raise
-            cause = error.__cause__ if isinstance(error, DroppedConnectionError) else error
-            raise self._redactor(headers).error(failure) from cause
+            redactor = self._redactor(headers)
+            cause = redactor.error(error)
+            raise redactor.error(failure) from (cause.__cause__ if isinstance(cause, DroppedConnectionError) else cause)
         elapsed = time.monotonic() - started
         logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, elapsed)
         failure = self._check(response, request, single_send.proxy)
