@@ -10,6 +10,7 @@ from typing import Any
 
 import aiohttp
 from attrs import field, frozen
+from multidict import CIMultiDict
 from yarl import URL
 
 from piriod_async.errors import (
@@ -85,18 +86,18 @@ class Sender:
         try:
             response = await self._exchange(url, headers, single_send)
         except BaseException as error:
-            failure = self._failure(error, request, single_send.proxy)
+            redactor = self._redactor(headers)
+            failure = self._failure(error, request, single_send.proxy, redactor)
             if failure is None:  # cancelled, or a bug
                 clear_aiohttp_frames(error)
                 raise
-            redactor = self._redactor(headers)
             cause = redactor.error(error)
-            raise redactor.error(failure) from (cause.__cause__ if isinstance(cause, DroppedConnectionError) else cause)
+            raise failure from (cause.__cause__ if isinstance(cause, DroppedConnectionError) else cause)
         elapsed = time.monotonic() - started
         logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, elapsed)
-        failure = self._check(response, request, single_send.proxy)
-        if failure:
-            raise self._redactor(headers).error(failure)
+        if response.status != HTTPStatus.OK:
+            response = _redacted(response, self._redactor(headers))
+        _check(response, request, single_send.proxy)
         return response.body.removeprefix(BOM_UTF8)
 
     async def _exchange(self, url: URL, headers: Mapping[str, str | Secret], single_send: SingleSend) -> _Response:
@@ -126,7 +127,7 @@ class Sender:
         return Redactor([*headers.values(), *self.proxy_kwargs.get("proxy_headers", {}).values()])
 
     def _failure(  # noqa: PLR0911 (one for each kind of error)
-        self, error: BaseException, request: RequestInfo, proxy: URL | None
+        self, error: BaseException, request: RequestInfo, proxy: URL | None, redactor: Redactor
     ) -> PiriodError | None:
         """Return the error to raise for one of aiohttp; None if that is not about the request."""
         if isinstance(error, BodyTooLongError):
@@ -135,11 +136,11 @@ class Sender:
             message = f"{request}: no complete response within {self.timeout:g} s"
             return APITimeoutError(message, retryable=True)
         if isinstance(error, aiohttp.ClientHttpProxyError):
-            message = f"{request}: the proxy {proxy} refused the tunnel: {_describe(error)}"
+            message = f"{request}: the proxy {proxy} refused the tunnel: {redactor.text(_describe(error))}"
             return APIConnectionError(message, retryable=error.status in RETRYABLE_STATUSES)
         if isinstance(error, aiohttp.ClientError | OSError):
             retryable = not isinstance(error, ssl.SSLCertVerificationError | aiohttp.ServerFingerprintMismatch)
-            return APIConnectionError(f"{request}: {_describe(error)}", retryable=retryable)
+            return APIConnectionError(f"{request}: {redactor.text(_describe(error))}", retryable=retryable)
         if isinstance(error, ValueError) and "AUTHORIZATION" in str(error):
             message = f"{request}: client_session has its own auth=, or finds credentials in a netrc file: {error}"
             return ConfigurationError(message)
@@ -147,23 +148,30 @@ class Sender:
             return APIConnectionError(f"{request}: client_session was closed by its owner")
         return None
 
-    def _check(self, response: _Response, request: RequestInfo, proxy: URL | None) -> PiriodError | None:
-        """Return the error for a response that is not of this moment, or has not status 200."""
-        if response.status in _STATUSES_OF_A_LIST and (age := excessive_age(response.headers)) is not None:
-            message = f"{request}: the response is {age:g} s old, from a cache: expected the current list"
-            return APIConnectionError(message, retryable=True)
-        if response.status != HTTPStatus.OK:
-            return _status_error(response, request, proxy)
-        return None
+
+def _redacted(response: _Response, redactor: Redactor) -> _Response:
+    """Return a response as messages may quote it: those are cut, which might leave the end of a secret."""
+    headers = CIMultiDict((name, redactor.text(value)) for name, value in response.headers.items())
+    return _Response(response.status, redactor.text(response.reason), headers, redactor.value(response.body))
 
 
-def _status_error(response: _Response, request: RequestInfo, proxy: URL | None) -> PiriodError:
+def _check(response: _Response, request: RequestInfo, proxy: URL | None) -> None:
+    """Check that a response is of this moment, and has status 200.
+
+    Raises:
+        PiriodError: It is not, or has not.
+    """
+    if response.status in _STATUSES_OF_A_LIST and (age := excessive_age(response.headers)) is not None:
+        message = f"{request}: the response is {age:g} s old, from a cache: expected the current list"
+        raise APIConnectionError(message, retryable=True)
+    if response.status == HTTPStatus.OK:
+        return
     description = str(request)
     if location := response.headers.get("Location"):
         description += f" was redirected to {shorten(location, _MAX_SHOWN_URL)}"
     if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy:
         description += f" through the proxy {proxy}"
-    return error_from_response(
+    raise error_from_response(
         response.status,
         response.body,
         request=description,

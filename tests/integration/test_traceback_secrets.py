@@ -19,7 +19,7 @@ from piriod_async import (
 )
 from piriod_async.testing.mock_server import MockServer
 from piriod_async.transport.auth import Secret, SecretStr
-from tests.support.reports import chain_of, report_of
+from tests.support.reports import chain_of, report_of, without_callers
 from tests.support.tasks import settle, until
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -33,11 +33,7 @@ ONCE = RetryPolicy(attempts=1)
 
 def check_report(error):
     """Check that an error shows no secret, apart from the test's own variables."""
-    frames = error.__traceback__
-    while frames and "piriod_async" not in frames.tb_frame.f_code.co_filename:
-        frames = frames.tb_next
-    assert frames
-    report = report_of(error.with_traceback(frames))
+    report = report_of(without_callers(error))
     for secret in (PART, "hunter2", BASIC[:10]):
         assert secret not in report
 

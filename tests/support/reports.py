@@ -3,11 +3,12 @@
 import io
 import traceback
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.traceback import Traceback
 
+E = TypeVar("E", bound=BaseException)
 MAX_TEXT = 75  # characters of a text that rich and structlog show
 
 
@@ -20,6 +21,15 @@ def report_of(error: BaseException) -> str:
         for frame, _ in traceback.walk_tb(each.__traceback__):
             texts += [f"{name} = {shown(value)}" for name, value in frame.f_locals.items()]
     return "\n".join([*texts, rich_report(error)])
+
+
+def without_callers(error: E) -> E:
+    """Return an error whose traceback begins in the package: the test's own variables may have what ours must not."""
+    frames = error.__traceback__
+    while frames and "piriod_async" not in frames.tb_frame.f_code.co_filename:
+        frames = frames.tb_next
+    assert frames
+    return error.with_traceback(frames)
 
 
 def chain_of(error: BaseException) -> Iterator[BaseException]:
