@@ -9,7 +9,7 @@ from attrs import define, field
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.errors import DecodeError, IncompleteListError, PiriodError
-from piriod_async.models import Page
+from piriod_async.models import Customer, Page
 from piriod_async.pagination.by_created import CreatedPaginator
 from piriod_async.pagination.by_page_number import PageNumberPaginator
 from piriod_async.pagination.cursor import Cursor
@@ -144,11 +144,18 @@ class Iteration:
 
     async def _to_page(self, page: RawPage) -> Page:
         """Decode the customers that a response adds, and verify that they match the filters."""
+        try:
+            customers = await self._decode(page)
+        except PiriodError as error:  # a record that it quotes may echo the request
+            raise self._transport.redactor.error(error)  # noqa: B904 (the same error)
+        return Page(customers=customers, count=page.count, raw=page.raw)
+
+    async def _decode(self, page: RawPage) -> tuple[Customer, ...]:
         by_id = {customer.id: customer for customer in await self._decoder.decode_customers(page)}
         customers = tuple(by_id[key.id] for key in page.keys)
         if self._check_filters:
             verify(self.query, customers)
-        return Page(customers=customers, count=page.count, raw=page.raw)
+        return customers
 
     @property
     def _created_range(self) -> TimeRange:

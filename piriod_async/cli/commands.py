@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from piriod_async.cli.messages import ERROR, OK, USAGE, CommandError, describe_o
 from piriod_async.cli.options import Options
 from piriod_async.cli.signals import INTERRUPTED
 from piriod_async.cli.streams import open_closed_streams
+from piriod_async.version import VERSION
 
 MOCK_CUSTOMERS = 1_000
 EXIT_CODES = """\b
@@ -74,7 +74,7 @@ def _validate_workspaces(_: click.Context, __: click.Parameter, values: Sequence
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("piriod-async"), message="%(prog)s %(version)s")
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 def cli() -> None:
     """List and export the customers of Piriod workspaces.
 
