@@ -24,7 +24,15 @@ from piriod_async.workspaces import OnError, WorkspaceListing
 if TYPE_CHECKING:
     import aiohttp
 
-_BOOL_BY_TEXT = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+_BOOL_BY_TEXT = {  # those of the command's option
+    **dict.fromkeys(("", "0", "false", "f", "no", "n", "off"), False),
+    **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
+}
+
+
+def _environ(name: str) -> str:
+    """Return an environment variable without the line end that `echo` and files with CRLF leave in it."""
+    return os.environ.get(name, "").strip()
 
 
 @frozen(kw_only=True)
@@ -156,17 +164,19 @@ class PiriodSession:
             ConfigurationError: `PIRIOD_TOKEN` is not set, or a value is not valid.
         """
         hide_login_option(options)
-        if not os.environ.get("PIRIOD_TOKEN"):
-            raise ConfigurationError("PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)")
-        mode = os.environ.get("PIRIOD_TEST_MODE", "")
+        workspace = workspace or _environ("PIRIOD_WORKSPACE") or None
+        if not _environ("PIRIOD_TOKEN"):
+            missing = "PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)"
+            also = "PIRIOD_WORKSPACE is not set either: expected a workspace id, unless each listing names its own"
+            raise ConfigurationError(missing if workspace else f"{missing}. {also}")
+        mode = _environ("PIRIOD_TEST_MODE")
         if mode.casefold() not in _BOOL_BY_TEXT:
             raise ConfigurationError(f"PIRIOD_TEST_MODE={mode!r}: expected true or false")
         env_options: SessionOptions = {
             "test_mode": _BOOL_BY_TEXT[mode.casefold()],
-            "base_url": hide_login(os.environ.get("PIRIOD_BASE_URL") or DEFAULT_BASE_URL),
+            "base_url": hide_login(_environ("PIRIOD_BASE_URL") or DEFAULT_BASE_URL),
         }
-        workspace = workspace or os.environ.get("PIRIOD_WORKSPACE") or None
-        return cls(os.environ["PIRIOD_TOKEN"], workspace, **(env_options | options))
+        return cls(_environ("PIRIOD_TOKEN"), workspace, **(env_options | options))
 
     @show_filters
     def customers(

@@ -112,7 +112,13 @@ def cli() -> None:
 )
 @click.option("--resume", is_flag=True, help="Resume an interrupted export to FILE.")
 @click.option("--token-file", type=PATH, metavar="FILE", help="File with the API token; overrides PIRIOD_TOKEN.")
-@click.option("--base-url", envvar="PIRIOD_BASE_URL", metavar="URL", help="Base URL of the API, if not production.")
+@click.option(
+    "--base-url",
+    envvar="PIRIOD_BASE_URL",
+    callback=lambda _, __, value: value and value.strip(),
+    metavar="URL",
+    help="Base URL of the API, if not production.",
+)
 @click.option(
     "--concurrency", type=POSITIVE, default=8, show_default=True, metavar="N", help="Maximum concurrent requests."
 )

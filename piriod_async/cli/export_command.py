@@ -11,7 +11,7 @@ import click
 from attrs import define, field
 
 from piriod_async import CustomerListing, PiriodError, PiriodSession
-from piriod_async.cli.connection import open_session, resolve_credentials, resolve_workspaces
+from piriod_async.cli.connection import open_session, resolve_connection
 from piriod_async.cli.messages import (
     ERROR,
     INCOMPLETE,
@@ -48,7 +48,7 @@ def export_customers(options: Options) -> int:
         raise click.UsageError(describe(error)) from error
     except ModuleNotFoundError as error:
         raise click.UsageError(str(error)) from error
-    export = _Export(options, encoder, files, resolve_workspaces(options), resolve_credentials(options))
+    export = _Export(options, encoder, files, *resolve_connection(options))
     with ExitStack() as stack:
         stack.callback(export.close)
         if options.verbose:

@@ -7,6 +7,7 @@ from typing import Self, SupportsIndex
 from piriod_async.errors import ConfigurationError
 
 _PRINTABLE_ASCII = re.compile(r"[\x21-\x7e]+")  # any other character could break a header or inject another one
+_SCHEME = re.compile(r"\s*((?:authorization:\s*)?(?:token|bearer|basic))(?:\s|:)", re.IGNORECASE)
 _EXPECTED_ASCII = "text of visible ASCII characters, without spaces"
 
 
@@ -62,6 +63,10 @@ def validate_token(token: Secret) -> Secret:
     Raises:
         ConfigurationError: The value is not a valid token.
     """
+    if not token.reveal():
+        raise ConfigurationError(f"token='': expected an API token, {_EXPECTED_ASCII}")
+    if prefix := _SCHEME.match(token.reveal()):
+        raise ConfigurationError(f"token={token!r}: expected the token alone, without the prefix {prefix[1]!r}")
     if not _PRINTABLE_ASCII.fullmatch(token.reveal()):
         raise ConfigurationError(f"token={token!r}: expected {_EXPECTED_ASCII}")
     return token

@@ -45,10 +45,35 @@ def test_invalid(value):
     """Anything else is refused, and only the workspace is shown."""
     with pytest.raises(ConfigurationError) as caught:
         validate_token(Secret(value))
-    assert str(caught.value) == f"token='********': {EXPECTED}"
+    shown = "token='********': expected" if value else "token='': expected an API token,"
+    assert str(caught.value) == f"{shown} {EXPECTED.removeprefix('expected ')}"
     with pytest.raises(ConfigurationError) as caught:
         validate_workspace(value)
     assert str(caught.value) == f"workspace={value!r}: {EXPECTED}"
+
+
+@pytest.mark.parametrize(
+    ("value", "prefix"),
+    [
+        ("Token abc", "Token"),
+        ("token abc", "token"),
+        ("Bearer abc", "Bearer"),
+        ("Token\tabc\n", "Token"),
+        ("Token: abc", "Token"),
+        ("Authorization: Token abc", "Authorization: Token"),
+    ],
+)
+def test_token_with_a_scheme(value, prefix):
+    """A token copied with the scheme of its header is refused with the way out; the token is not shown."""
+    with pytest.raises(ConfigurationError) as caught:
+        validate_token(Secret(value))
+    assert str(caught.value) == f"token='********': expected the token alone, without the prefix {prefix!r}"
+
+
+def test_token_that_begins_like_a_scheme():
+    """A token may begin with the letters of a scheme."""
+    for value in ("token_abc", "Tokenabc", "bearer-1"):
+        assert validate_token(Secret(value)).reveal() == value
 
 
 @pytest.mark.parametrize("value", [None, 7, b"acc"])
