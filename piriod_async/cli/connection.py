@@ -50,9 +50,9 @@ def _find_workspaces(options: Options) -> tuple[str, ...]:
         ids += filter(None, lines)
         if not ids:  # an empty file is a mistake, and must not select PIRIOD_WORKSPACE
             raise click.UsageError(f"--workspaces-file {file.name}: expected at least one id")
-    elif not ids:
-        ids = [os.environ.get("PIRIOD_WORKSPACE", "").strip()]
-    return tuple(dict.fromkeys(filter(None, ids)))
+    elif not ids and (default := os.environ.get("PIRIOD_WORKSPACE", "").strip()):
+        ids = [default]
+    return tuple(dict.fromkeys(ids))
 
 
 def _find_token(options: Options) -> Secret:

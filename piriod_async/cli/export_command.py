@@ -31,7 +31,7 @@ from piriod_async.cli.partial_files import PartialFile, ResumableExport
 from piriod_async.cli.progress import ProgressDisplay
 from piriod_async.cli.signals import INTERRUPTED
 from piriod_async.cli.streams import is_pipe, write_stdout
-from piriod_async.export import Encoder, ExportError
+from piriod_async.export import FIELDS, Encoder, ExportError
 
 
 def export_customers(options: Options) -> int:
@@ -48,6 +48,9 @@ def export_customers(options: Options) -> int:
         raise click.UsageError(describe(error)) from error
     except ModuleNotFoundError as error:
         raise click.UsageError(str(error)) from error
+    if unknown := options.unknown_orderings:
+        names, known = ",".join(unknown), f"expected some of {', '.join(FIELDS)}"
+        print_error(f"warning: --ordering {names}: customers have no such field, so the API may ignore it", known)
     export = _Export(options, encoder, files, *resolve_connection(options))
     with ExitStack() as stack:
         stack.callback(export.close)

@@ -42,7 +42,11 @@ _OS_HINTS = [
     ({errno.ENOSPC, errno.EDQUOT}, "free some space, or choose a file on another disk"),
     ({errno.EFBIG}, "raise the limit of the size of files (ulimit -f)"),
 ]
-_OPTIONS = {"ordering=None": "--ordering ''", 'ordering="created"': "--ordering created"}  # as messages advise them
+_OPTIONS = {  # by the arguments that messages advise
+    "ordering=None": "--ordering ''",
+    'ordering="created"': "--ordering created",
+    "check_filters=False": "--no-check-filters",
+}
 _ARGUMENT = re.compile(r"(?:^|(?<=no later than ))(?!token)([a-z_]+)=")
 
 

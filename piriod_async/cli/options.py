@@ -11,6 +11,7 @@ import msgspec
 from attrs import asdict, frozen
 
 from piriod_async.cli.messages import option_name
+from piriod_async.export import FIELDS
 from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
 
 _FORMAT_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
@@ -68,14 +69,14 @@ class Options:
     def _check_format(self) -> None:
         if not self.output:
             if self.output_format == "parquet":
-                raise click.UsageError("--format parquet requires --output")
+                raise click.UsageError("--format parquet requires --output FILE: it cannot be written to a pipe")
         elif self.output == Path("-"):
-            raise click.UsageError(
-                "--output -: expected a file name; without --output, customers go to standard output"
-            )
+            raise click.UsageError("--output -: leave it out to write to standard output, and choose with --format")
         elif not self.output_format:
             suffixes = ", ".join(_FORMAT_BY_SUFFIX)
-            raise click.UsageError(f"--output {self.output}: expected a name that ends in {suffixes}; or --format")
+            raise click.UsageError(
+                f"--output {self.output}: expected a name that ends in {suffixes}; or --format, such as --format jsonl"
+            )
         elif self.output_format == "table":
             raise click.UsageError("--format table cannot be combined with --output: expected jsonl, csv or parquet")
 
@@ -99,6 +100,13 @@ class Options:
             "page_size": min(page_size, needed),
             "check_filters": not self.no_check_filters,
         }
+
+    @property
+    def unknown_orderings(self) -> list[str]:
+        """Names in the ordering that are no fields of a customer, which the API ignores."""
+        ordering: str = self.filters["ordering"] or ""
+        names = [name.strip().removeprefix("-") for name in ordering.split(",") if name.strip()]
+        return [name for name in names if name.partition("__")[0] not in FIELDS]
 
     @property
     def effective_concurrency(self) -> int:
