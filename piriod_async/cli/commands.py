@@ -110,6 +110,7 @@ def cli() -> None:
     is_flag=True,
     help="Leave out the apostrophe that keeps spreadsheets from running text such as =1+1 (CSV).",
 )
+@click.option("--bom", is_flag=True, help="Begin the CSV with a byte order mark, by which spreadsheets know UTF-8.")
 @click.option("--resume", is_flag=True, help="Resume an interrupted export to FILE.")
 @click.option("--token-file", type=PATH, metavar="FILE", help="File with the API token; overrides PIRIOD_TOKEN.")
 @click.option(

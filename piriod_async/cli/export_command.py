@@ -148,6 +148,8 @@ class _Export:
             self._resumable.complete()
             if sys.stderr.isatty():
                 print_error(f"{self._written:,} customers in {self.options.output}")
+        elif not self.options.count:
+            self._print(self.encoder.footer())
 
     def resume_hint(self) -> str:
         """Return how to resume; empty if there is nothing to resume."""

@@ -15,11 +15,11 @@ from piriod_async.export import FIELDS
 from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
 
 _FORMAT_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
-_CONFLICTS_WITH_COUNT = ("output", "limit", "format", "fields", "contacts_output", "no_escape_formulas", "resume")
+_CHANGE_CSV = ("contacts_output", "no_escape_formulas", "bom")
+_CONFLICTS_WITH_COUNT = ("output", "limit", "format", "fields", "resume", *_CHANGE_CSV)
 _CONFLICTS = [*(("count", name) for name in _CONFLICTS_WITH_COUNT), ("mock", "token_file")]
 _REQUIREMENTS = [("contacts_output", "output"), ("resume", "output")]
-_CSV_ONLY = ("contacts_output", "no_escape_formulas")
-_CHANGE_THE_OUTPUT = ("test_mode", "limit", "fields", "contacts_output", "no_escape_formulas", "base_url", "mock")
+_CHANGE_THE_OUTPUT = ("test_mode", "limit", "fields", "base_url", "mock", *_CHANGE_CSV)
 
 
 @frozen(kw_only=True)
@@ -45,6 +45,7 @@ class Options:
     fields: tuple[str, ...] | None
     contacts_output: Path | None
     no_escape_formulas: bool
+    bom: bool
     resume: bool
     token_file: Path | None
     base_url: str | None
@@ -62,7 +63,7 @@ class Options:
             if one in given and other not in given:
                 raise click.UsageError(f"{option_name(one)} requires {option_name(other)}")
         self._check_format()
-        for name in _CSV_ONLY:
+        for name in _CHANGE_CSV:
             if name in given and self.output_format != "csv":
                 raise click.UsageError(f"{option_name(name)} requires --format csv")
 

@@ -35,7 +35,7 @@ def _make_format_encoder(options: Options) -> Encoder:
         case "table":
             return TableEncoder(CsvEncoder(fields or DEFAULT_FIELDS).fields, workspace_column)
         case "csv":
-            return CsvEncoder(fields, not options.no_escape_formulas, workspace_column)
+            return CsvEncoder(fields, not options.no_escape_formulas, workspace_column, options.bom)
         case "jsonl":
             return JsonLinesEncoder(fields, workspace_column)
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # Arrow's own takes 30 MB more
@@ -67,7 +67,7 @@ def make_files(options: Options, encoder: Encoder) -> list[PartialFile]:
             for suffix in WORKING_SUFFIXES:
                 if is_same_file(with_suffix_added(one, suffix), other):
                     raise click.UsageError(f"{other} is a temporary name of {one}: expected another name")
-        contacts = ContactsCsvEncoder(not options.no_escape_formulas, options.multi_workspace)
+        contacts = ContactsCsvEncoder(not options.no_escape_formulas, options.multi_workspace, options.bom)
         files.append(PartialFile(contacts_output, contacts))
     return files
 

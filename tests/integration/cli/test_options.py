@@ -54,6 +54,8 @@ import pytest
         (["--count", "--resume"], "--count cannot be combined with --resume"),
         (["--no-escape-formulas"], "--no-escape-formulas requires --format csv"),
         (["--no-escape-formulas", "-o", "a.jsonl"], "--no-escape-formulas requires --format csv"),
+        (["--bom"], "--bom requires --format csv"),
+        (["--bom", "--count"], "--count cannot be combined with --bom"),
         (["--workspaces-file", "absent"], "absent"),
     ],
 )

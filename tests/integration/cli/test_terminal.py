@@ -26,16 +26,16 @@ async def test_table():
         terminal = Terminal()
         code, _ = await terminal.run("customers", "--ordering=-created", env=env_of(server))
         expected = [row["id"] for row in server.customers()][::-1]
-    header, *rows = terminal.lines
-    assert code == 0
+    header, *rows, last = terminal.lines
+    assert (code, last) == (0, "154 customers")
     assert [row.split()[0] for row in rows] == expected
     assert max(map(cell_len, rows)) <= 80
-    column = cell_len(header[: header.index("country_id")])
+    column = cell_len(header[: header.index("co…")])
     for row in rows:
-        country = re.search(r"  (CL|MX|CO|PE)  ", row)
-        assert cell_len(row[: country.start() + 2]) == column
+        country = re.search(r" (CL|MX|CO|PE)  ", row)
+        assert cell_len(row[: country.start() + 1]) == column
     first = dict(zip(NAMES[::-1], rows, strict=False))
-    assert f"  {NAMES[0][:12]}" in first[NAMES[0]]
+    assert f" {NAMES[0][:12]}" in first[NAMES[0]]
     assert "…" in first[NAMES[1]]
     assert "…" in first[NAMES[2]]
     assert "Evil \ufffd[31mRed\ufffd" in first[NAMES[3]]
@@ -48,8 +48,8 @@ async def test_narrow_terminal():
     async with MockServer(5) as server:
         terminal = Terminal(columns=40)
         await terminal.run("customers", env=env_of(server))
-    _, *rows = terminal.lines
-    assert len(rows) == 5
+    _, *rows, last = terminal.lines
+    assert (len(rows), last) == (5, "5 customers")
     assert max(map(cell_len, rows)) <= 40
 
 
@@ -168,3 +168,20 @@ async def test_latin_1():
         command = ("customers", "--format", "jsonl", "--fields", "name")
         code, _ = await terminal.run(*command, env=env_of(server, TERM="dumb", PYTHONIOENCODING="latin-1"))
     assert (code, terminal.data) == (0, '{"name":"Ñandú ?"}\r\n'.encode("latin-1"))
+
+
+async def test_empty_table():
+    """A table without customers says so."""
+    async with MockServer(0) as server:
+        terminal = Terminal()
+        code, _ = await terminal.run("customers", env=env_of(server))
+    assert (code, terminal.lines) == (0, ["no customers"])
+
+
+async def test_interrupted_table():
+    """A table that was interrupted does not end with a number."""
+    terminal = Terminal()
+    async with MockServer(2_500, latency=0.05) as server:
+        code, _ = await terminal.run("customers", env=env_of(server), stop="00 of 2,500 customers")
+    assert (code, terminal.lines[-1]) == (130, "piriod-async: interrupted")
+    assert not [line for line in terminal.lines if line.endswith("customers")]
