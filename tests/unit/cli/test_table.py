@@ -81,7 +81,8 @@ def test_default_fields(terminal):
     ("pages", "line"),
     [([], "no customers"), ([1], "1 customer"), ([2, 1], "3 customers"), ([1_500], "1,500 customers")],
 )
-def test_number_of_customers(pages, line, terminal, monkeypatch):
+@pytest.mark.usefixtures("terminal")
+def test_number_of_customers(pages, line, monkeypatch):
     """On a terminal the last line has the number of customers; in a pipe, where `wc -l` counts, there is none."""
     encoder = TableEncoder(("id",))
     for count in pages:
