@@ -135,10 +135,12 @@ class PartialFile:
             error.filename = self.path
             raise
 
-    def abandon(self) -> None:
-        """Close the file, and delete it if `open` created it."""
-        if self._is_new:
-            self.path.unlink(missing_ok=True)  # while it is locked
+    def abandon(self, *, delete: bool = False) -> None:
+        """Close the file, and delete it if `open` created it, or if asked to."""
+        if sys.platform == "win32":
+            self.close()  # Windows cannot delete an open file; elsewhere it stays open, and so locked
+        if self._is_new or delete:
+            self.path.unlink(missing_ok=True)
         self.close()
 
 
@@ -267,9 +269,14 @@ class ResumableExport:
         self.state_path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the files; those that are not complete can be resumed."""
+        """Close the files. Those that are not complete can be resumed; if they hold no customer, they are deleted."""
+        if self.count or self.state.can_be_resumed:
+            for file in self.files:
+                file.close()
+            return
+        self.state_path.unlink(missing_ok=True)
         for file in self.files:
-            file.close()
+            file.abandon(delete=True)
 
     def _save(self, **changes: Any) -> None:
         state = replace(self.state, **changes)

@@ -186,6 +186,21 @@ async def test_file_of_another_user_in_tmp(run_cli_in_thread, tmp_path, monkeypa
     assert (code, error.splitlines()[0]) == (2, message)
 
 
+async def test_nothing_kept(run_cli_in_thread, tmp_path):
+    """An export that failed before its first customer leaves no file, also if it discarded another."""
+    file = tmp_path / "a.csv"
+    async with MockServer(250) as server:
+        command = ("customers", "-o", file, "--contacts-output", tmp_path / "b.csv")
+        wrong_token = env_of(server, PIRIOD_TOKEN="another")
+        assert (await run_cli_in_thread(*command, **wrong_token)).returncode == 1
+        assert not list(tmp_path.iterdir())
+        server.fail(status=403, page=3)
+        assert (await run_cli_in_thread(*command, **env_of(server))).returncode == 1
+        assert len(list(tmp_path.iterdir())) == 3
+        assert (await run_cli_in_thread(*command, **wrong_token)).returncode == 1
+    assert not list(tmp_path.iterdir())
+
+
 async def test_missing_folder(run_cli_in_thread, tmp_path):
     """A folder that does not exist, or is a file, is named before the first request."""
     (tmp_path / "file").touch()
