@@ -29,14 +29,14 @@ def resolve_connection(options: Options) -> tuple[tuple[str, ...], dict[str, Any
         return workspaces or (MOCK_WORKSPACE,), {}
     if workspaces and not token.reveal() and sys.stdin.isatty() and sys.stderr.isatty():
         token = Secret(click.prompt("Piriod API token", hide_input=True, err=True).strip())
-    missing = {}
+    missing = []
     if not token.reveal():
-        missing["no token"] = "PIRIOD_TOKEN or --token-file"
+        missing.append(("no token", "PIRIOD_TOKEN", "--token-file"))
     if not workspaces:
-        missing["no workspace"] = "PIRIOD_WORKSPACE or --workspace"
+        missing.append(("no workspace", "PIRIOD_WORKSPACE", "--workspace"))
     if missing:
-        expected = " and ".join(missing.values())
-        raise click.UsageError(f"{' and '.join(missing)}: expected {expected}; or --mock to try it out")
+        absent, variables, settings = (" and ".join(names) for names in zip(*missing, strict=True))
+        raise click.UsageError(f"{absent}: expected {variables} (or {settings}), or --mock to try it out")
     return workspaces, {"token": token, **({"base_url": options.base_url} if options.base_url else {})}
 
 

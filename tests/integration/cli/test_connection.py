@@ -49,9 +49,9 @@ def test_unusable_token_file(run_cli, tmp_path):
 
 
 MISSING = {
-    "no token: expected PIRIOD_TOKEN or --token-file": {"PIRIOD_WORKSPACE": "acc_1"},
-    "no workspace: expected PIRIOD_WORKSPACE or --workspace": {"PIRIOD_TOKEN": "any-token"},
-    "no token and no workspace: expected PIRIOD_TOKEN or --token-file and PIRIOD_WORKSPACE or --workspace": {},
+    "no token: expected PIRIOD_TOKEN (or --token-file)": {"PIRIOD_WORKSPACE": "acc_1"},
+    "no workspace: expected PIRIOD_WORKSPACE (or --workspace)": {"PIRIOD_TOKEN": "any-token"},
+    "no token and no workspace: expected PIRIOD_TOKEN and PIRIOD_WORKSPACE (or --token-file and --workspace)": {},
 }
 
 
@@ -61,7 +61,7 @@ def test_missing(message, blank, run_cli):
     """The message says all that is missing at once, and where to put it."""
     done = run_cli("customers", **(blank | MISSING[message]))
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.splitlines()[0] == f"piriod-async: {message}; or --mock to try it out"
+    assert done.stderr.splitlines()[0] == f"piriod-async: {message}, or --mock to try it out"
 
 
 async def test_missing_on_a_terminal():
