@@ -104,7 +104,7 @@ def describe_os_error(error: OSError) -> str:
 
 
 def os_hint(error: OSError) -> str:
-    """Return advice on an error of the system; empty if there is none."""
+    """Return advice on an error of the system; may be empty."""
     return next((text for codes, text in _OS_HINTS if error.errno in codes), "")
 
 

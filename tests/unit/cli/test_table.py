@@ -83,7 +83,7 @@ def test_default_fields(terminal):
 )
 @pytest.mark.usefixtures("terminal")
 def test_number_of_customers(pages, line, monkeypatch):
-    """On a terminal the last line has the number of customers; in a pipe, where `wc -l` counts, there is none."""
+    """On a terminal the last line has the number of customers; but not in a pipe, where `wc -l` counts."""
     encoder = TableEncoder(("id",))
     for count in pages:
         encoder.encode([CUSTOMER] * count)
