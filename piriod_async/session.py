@@ -14,8 +14,8 @@ from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.query import CustomerFilters, CustomerQuery, show_filters
 from piriod_async.transport.attempts import AttemptHook
-from piriod_async.transport.auth import SecretStr, validate_token, validate_workspace
-from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url
+from piriod_async.transport.auth import Secret, validate_token, validate_workspace
+from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url, hide_login
 from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.transport import Transport
 from piriod_async.validators import check_callback, check_positive_int, check_seconds
@@ -63,6 +63,12 @@ class SessionOptions(TypedDict, total=False):
     on_attempt: AttemptHook | None
 
 
+def hide_login_option(options: SessionOptions) -> None:
+    """Take a user and password out of `base_url`, which a traceback with local variables would show."""
+    if "base_url" in options:
+        options["base_url"] = hide_login(options["base_url"])
+
+
 class PiriodSession:
     """An async session for the customers of one Piriod workspace, or of many.
 
@@ -108,8 +114,9 @@ class PiriodSession:
         max_page_bytes: int = 16 * 1024 * 1024,
         on_attempt: AttemptHook | None = None,
     ) -> None:
-        token = SecretStr(token)  # from here on, a traceback with local variables shows stars
-        validate_token(token)
+        secret, base_url = Secret(token, scheme="Token"), hide_login(base_url)
+        del token  # from here on, a traceback with local variables shows stars
+        validate_token(secret)
         if not isinstance(test_mode, bool):
             raise ConfigurationError(f"test_mode={test_mode!r}: expected True or False")
         if not isinstance(retry, RetryPolicy):
@@ -124,7 +131,7 @@ class PiriodSession:
         self._transport = Transport(
             url=customers_url(base_url),
             auth_headers={
-                "Authorization": SecretStr(f"Token {token}"),
+                "Authorization": secret,
                 "x-piriod-test-mode": "true" if test_mode else "false",
             },
             client_session=client_session,
@@ -149,6 +156,7 @@ class PiriodSession:
         Raises:
             ConfigurationError: `PIRIOD_TOKEN` is not set, or a value is not valid.
         """
+        hide_login_option(options)
         if not os.environ.get("PIRIOD_TOKEN"):
             raise ConfigurationError("PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)")
         mode = os.environ.get("PIRIOD_TEST_MODE", "")
@@ -156,7 +164,7 @@ class PiriodSession:
             raise ConfigurationError(f"PIRIOD_TEST_MODE={mode!r}: expected true or false")
         env_options: SessionOptions = {
             "test_mode": _BOOL_BY_TEXT[mode.casefold()],
-            "base_url": os.environ.get("PIRIOD_BASE_URL") or DEFAULT_BASE_URL,
+            "base_url": hide_login(os.environ.get("PIRIOD_BASE_URL") or DEFAULT_BASE_URL),
         }
         workspace = workspace or os.environ.get("PIRIOD_WORKSPACE") or None
         return cls(os.environ["PIRIOD_TOKEN"], workspace, **(env_options | options))

@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from piriod_async.cli.export_command import export_customers
 from piriod_async.cli.filter_options import FILTERS, filter_options
 from piriod_async.cli.messages import ERROR, INTERRUPTED, OK, USAGE, print_error
 from piriod_async.cli.options import Options
+from piriod_async.version import VERSION
 
 MOCK_CUSTOMERS = 1_000
 EXIT_CODES = """\b
@@ -69,7 +69,7 @@ def _validate_workspaces(_: click.Context, __: click.Parameter, values: Sequence
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("piriod-async"), message="%(prog)s %(version)s")
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 def cli() -> None:
     """List and export the customers of Piriod workspaces.
 

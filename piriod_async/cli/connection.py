@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from piriod_async import PiriodSession
-from piriod_async.cli.messages import sanitize_line
 from piriod_async.cli.options import Options
+from piriod_async.plain_text import sanitize_line
+from piriod_async.transport.auth import Secret
 
 MOCK_WORKSPACE = "acc_mock"
 
@@ -60,7 +61,7 @@ def resolve_credentials(options: Options) -> dict[str, Any]:
         token = click.prompt("Piriod API token", hide_input=True, err=True)
     if not token:
         raise click.UsageError("no token: expected PIRIOD_TOKEN, --token-file, or --mock to try it out")
-    return {"token": token, **({"base_url": options.base_url} if options.base_url else {})}
+    return {"token": Secret(token), **({"base_url": options.base_url} if options.base_url else {})}
 
 
 @asynccontextmanager

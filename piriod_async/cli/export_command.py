@@ -24,7 +24,6 @@ from piriod_async.cli.messages import (
     hint,
     join_nonempty,
     print_error,
-    sanitize_line,
 )
 from piriod_async.cli.options import Options
 from piriod_async.cli.outputs import make_encoder, make_files
@@ -32,6 +31,7 @@ from piriod_async.cli.partial_files import PartialFile, ResumableExport
 from piriod_async.cli.progress import ProgressDisplay
 from piriod_async.export import Encoder, ExportError
 from piriod_async.export.write_all import write_all_blocking
+from piriod_async.plain_text import sanitize_line
 
 MAX_EXAMPLES = 3  # customers that were left out, in the message
 

@@ -10,7 +10,7 @@ import click
 import msgspec
 
 from piriod_async import Checkpoint
-from piriod_async.cli.messages import sanitize_line
+from piriod_async.plain_text import sanitize_line
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 

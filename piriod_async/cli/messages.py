@@ -20,6 +20,7 @@ from piriod_async import (
     ServerError,
 )
 from piriod_async.export import ExportError
+from piriod_async.plain_text import sanitize_line
 
 OK, ERROR, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -35,8 +36,6 @@ _HINTS: list[tuple[type[PiriodError], str]] = [
     (ExportError, "leave the field out with --fields, or use another --format"),
     (APIStatusError, "use -v to show every attempt"),
 ]
-# names come from anyone: no escape sequences, no text that runs backwards
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _ARGUMENT = re.compile(r"(?:^|(?<=no later than ))(?!token)([a-z_]+)=")
 
 
@@ -89,11 +88,3 @@ def option_name(parameter: str) -> str:
 def join_nonempty(*texts: str) -> str:
     """Join the texts that are not empty with semicolons."""
     return "; ".join(filter(None, texts))
-
-
-def sanitize_line(text: object) -> str:
-    """Return text that is safe to print on one line of a terminal.
-
-    Each run of white space becomes a space, each control character U+FFFD.
-    """
-    return _UNPRINTABLE.sub("\ufffd", " ".join(str(text).split()))

@@ -13,7 +13,7 @@ from rich.table import Column
 from rich.text import Text
 
 from piriod_async import CustomerListing
-from piriod_async.cli.messages import sanitize_line
+from piriod_async.plain_text import sanitize_line
 
 REFRESH_SECONDS = 0.1
 

@@ -13,8 +13,8 @@ from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 
 from piriod_async import Customer
-from piriod_async.cli.messages import sanitize_line
 from piriod_async.export import csv_row
+from piriod_async.plain_text import sanitize_line
 
 DEFAULT_FIELDS = ("id", "name", "country_id", "tax_id", "balance")
 _RIGHT_ALIGNED = {"sales", "sales_current_period", "balance"}

@@ -14,7 +14,7 @@ LOCAL = "http://localhost:8000"
 def settings_of(piriod):
     """Return what a session sends, and where."""
     headers = piriod._transport.auth_headers
-    authorization, mode = str.__str__(headers["Authorization"]), headers["x-piriod-test-mode"]
+    authorization, mode = str.__str__(headers["Authorization"].header()), headers["x-piriod-test-mode"]
     return authorization, piriod._workspace, mode, str(piriod._transport.url)
 
 
