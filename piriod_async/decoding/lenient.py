@@ -5,10 +5,7 @@ forgive: `results[17].created: 'yesterday' is not a date-time with a time zone`.
 decodes to an equal record here.
 """
 
-import logging
-import re
-from collections.abc import Callable, Iterable
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -21,12 +18,11 @@ import cattrs
 import msgspec
 from cattrs.gen import make_dict_structure_fn
 
+from piriod_async.decoding.fields import FieldError, peek_key, read_fields
 from piriod_async.decoding.normalize import normalize_contact, normalize_customer
-from piriod_async.decoding.splitting import split_object
-from piriod_async.decoding.strict import DECODE_ERRORS, DecodedKey
+from piriod_async.decoding.strict import DECODE_ERRORS
 from piriod_async.invalid import InvalidRecord
 from piriod_async.models import (
-    MAX_EXPONENT,
     Aggregations,
     AwareDatetime,
     Contact,
@@ -37,12 +33,7 @@ from piriod_async.models import (
     State,
 )
 
-logger = logging.getLogger("piriod_async")
 _MAX_SHOWN = 200  # characters of a value that an error message shows
-_JSON_FIELDS = {"metadata", "tax_settings"}  # any JSON: numbers in them stay floats, elsewhere they become Decimal
-_EXACT_FIELDS = {each.name for each in attrs.fields(Customer)} - _JSON_FIELDS
-# an escaped pair of surrogates and any other escape, to step over them; else half a pair
-_ESCAPES = re.compile(rb"(\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|\\[^u])|\\u[dD][89a-fA-F]\w\w", re.DOTALL)
 
 
 class InvalidRecordError(Exception):
@@ -51,36 +42,6 @@ class InvalidRecordError(Exception):
     def __init__(self, record: InvalidRecord) -> None:
         super().__init__(record)
         self.record = record
-
-
-class _FieldError(Exception):
-    """The JSON of a field cannot be decoded. Its arguments are the field's name and what is wrong with it."""
-
-
-def _any_number(text: str) -> float | Decimal:
-    """Return a float, as JSON has it; but a Decimal if the number is too large for one."""
-    number = float(text)
-    if number - number == 0:  # finite
-        return number
-    exact = Decimal(text)
-    if exact.adjusted() > MAX_EXPONENT:
-        raise InvalidOperation
-    return exact
-
-
-def _partial_decoder(names: Iterable[str], float_hook: Callable[[str], Any]) -> msgspec.json.Decoder[Any]:
-    """Return a decoder of some fields of a record. It skips the others unread, as strict decoding does."""
-    struct = msgspec.defstruct("_PartialRecord", [(name, Any, msgspec.UNSET) for name in names])
-    return msgspec.json.Decoder(struct, float_hook=float_hook)
-
-
-_key_decoder = _partial_decoder(["id", "created"], Decimal)
-_free_decoder = _partial_decoder(_JSON_FIELDS, _any_number)
-_exact_decoder = _partial_decoder(_EXACT_FIELDS, Decimal)
-_value_decoders: dict[str, msgspec.json.Decoder[Any]] = {
-    **dict.fromkeys(_JSON_FIELDS, msgspec.json.Decoder(Any, float_hook=_any_number)),
-    **dict.fromkeys(_EXACT_FIELDS, msgspec.json.Decoder(Any, float_hook=Decimal)),
-}
 
 
 def decode_leniently(record: bytes | msgspec.Raw, *, path: str = "$") -> Customer:
@@ -95,78 +56,18 @@ def decode_leniently(record: bytes | msgspec.Raw, *, path: str = "$") -> Custome
     """
     raw = bytes(record)
     try:
-        return _converter.structure(_read_fields(raw, path), Customer)
-    except (cattrs.BaseValidationError, _FieldError, *DECODE_ERRORS) as error:
+        return _converter.structure(read_fields(raw, path), Customer)
+    except (cattrs.BaseValidationError, FieldError, ValueError, *DECODE_ERRORS) as error:
         location, problem = _locate_error(error, path)
-        record_id = _peek(raw).get("id")
+        record_id = peek_key(raw).get("id")
         record_id = record_id if isinstance(record_id, str) and record_id else None
         raise InvalidRecordError(InvalidRecord(path=location, record_id=record_id, reason=problem, raw=raw)) from error
 
 
-def decode_key_leniently(record: bytes | msgspec.Raw) -> DecodedKey | None:
-    """Return the id and creation time of a record, of which the rest may be invalid; None if it has no id."""
-    fields = _peek(bytes(record))
-    with suppress(msgspec.ValidationError):
-        return msgspec.convert(fields, DecodedKey)
-    with suppress(msgspec.ValidationError):
-        return DecodedKey(id=msgspec.convert(fields.get("id"), RecordId))
-    return None
-
-
-def _peek(record: bytes) -> dict[str, Any]:
-    """Return the id and the creation time of a record as they are, if they can be decoded."""
-    try:
-        return _as_dict(_key_decoder.decode(record))
-    except DECODE_ERRORS:
-        pass
-    fields = {}
-    with suppress(ValueError):
-        for name, value in split_object(record):
-            if name in ("id", "created"):
-                with suppress(*DECODE_ERRORS):
-                    fields[name] = _value_decoders[name].decode(value)
-    return fields
-
-
-def _read_fields(record: bytes, path: str) -> dict[str, Any]:
-    try:
-        return _as_dict(_exact_decoder.decode(record)) | _as_dict(_free_decoder.decode(record))
-    except DECODE_ERRORS:
-        if not record.lstrip().startswith(b"{"):
-            raise
-        return _read_each_field(record, path)
-
-
-def _as_dict(fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in msgspec.structs.asdict(fields).items() if value is not msgspec.UNSET}
-
-
-def _read_each_field(record: bytes, path: str) -> dict[str, Any]:
-    """Decode the fields one by one, so that the one that is not JSON can be named, and the unread ones do not matter.
-
-    Half a surrogate pair becomes U+FFFD, except in the id: two ids must not become one.
-    """
-    fields: dict[str, Any] = {}
-    repaired = False
-    for name, value in split_object(record):
-        if name not in _value_decoders:
-            continue
-        text = value if name == "id" else _ESCAPES.sub(lambda escape: escape[1] or rb"\ufffd", value)
-        repaired |= text != value
-        try:
-            fields[name] = _value_decoders[name].decode(text)
-        except (*DECODE_ERRORS, ValueError) as error:
-            raise _FieldError(name, _describe_error(error)) from error
-    if repaired:
-        logger.warning("%s: half a surrogate pair became U+FFFD (customer %s)", path, fields.get("id"))
-    return fields
-
-
 def _locate_error(error: BaseException, path: str) -> tuple[str, str]:
     """Return the path and the description of the first problem."""
-    if isinstance(error, _FieldError):
-        name, problem = error.args
-        return f"{path}.{name}", problem
+    if isinstance(error, FieldError):
+        return f"{path}.{error.name}", _describe_error(error.error)
     if not isinstance(error, cattrs.BaseValidationError):
         return path, _describe_error(error)
     first = cattrs.transform_error(error, path, lambda inner, _: _describe_error(inner))[0]

@@ -7,7 +7,8 @@ import msgspec
 from attrs import frozen
 
 from piriod_async.decoding import splitting, strict
-from piriod_async.decoding.lenient import InvalidRecordError, decode_key_leniently, decode_leniently
+from piriod_async.decoding.fields import read_key
+from piriod_async.decoding.lenient import InvalidRecordError, decode_leniently
 from piriod_async.errors import DecodeError
 from piriod_async.invalid import InvalidRecord
 from piriod_async.models import Customer
@@ -59,7 +60,7 @@ async def decode_keys(body: bytes) -> RawPage:
         try:
             keys.append(strict.decode_key(record))
         except strict.DECODE_ERRORS:
-            if key := decode_key_leniently(record):
+            if key := read_key(record):
                 keys.append(key)
             else:
                 unplaced_ids.append(hash(bytes(record)))
@@ -106,7 +107,7 @@ def _decode_key(record: msgspec.Raw) -> strict.DecodedKey | None:
     try:
         return strict.decode_key(record)
     except strict.DECODE_ERRORS:
-        return decode_key_leniently(record)
+        return read_key(record)
 
 
 async def _decode(record: msgspec.Raw, path: str) -> Customer | InvalidRecord:

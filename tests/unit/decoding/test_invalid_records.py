@@ -151,6 +151,14 @@ async def test_once() -> None:
     assert await decode_new() == []
 
 
+@pytest.mark.parametrize("rest", [b"oops", b'"a" 1', b'"a": {]'])
+async def test_nested_and_garbled(rest: bytes) -> None:
+    """A record that is nested too deeply to see that it is not JSON is an error of that record."""
+    found = await invalid_in(page_around(b'{"id": "cus_x", "metadata": %b, %b}' % (DEEP, rest)))
+    assert found.path.startswith("results[2]")
+    assert found.raw.endswith(rest + b"}")
+
+
 async def test_page_of_odd_values() -> None:
     """Values that are not objects are rows as well."""
     page = await decode(page_of(b"null", b"3", b'"a, ]"', b"[NaN, {}]", record(id="a"), b"{}"))
