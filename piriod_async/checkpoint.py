@@ -1,12 +1,30 @@
 """A checkpoint, from which a listing by `created` can be resumed."""
 
-from typing import Self
+from collections.abc import Collection
+from collections.abc import Set as AbstractSet
+from datetime import datetime
+from typing import Any, Self
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
+from piriod_async.datetimes import standard_datetime
 from piriod_async.errors import QueryError
 from piriod_async.models import AwareDatetime
+
+
+def _to_standard(value: datetime) -> datetime:
+    try:
+        return standard_datetime(value)
+    except ValueError as error:
+        raise QueryError(f"created={value!r}: expected {error}") from error
+
+
+def _to_ids(value: Collection[str]) -> frozenset[str]:
+    ids: Any = value
+    if isinstance(ids, AbstractSet | list | tuple) and all(isinstance(each, str) for each in ids):
+        return frozenset(ids)
+    raise QueryError(f"ids={value!r}: expected a set of customer ids")
 
 
 @frozen(kw_only=True)
@@ -17,13 +35,23 @@ class Checkpoint:
         ordering: `"created"` or `"-created"`.
         created: Creation time of the last customer delivered. All customers before it, in this order, were delivered.
         ids: Ids of the customers with exactly this creation time that were delivered.
-        query: Workspace, filters and mode of the listing. Only a listing with the same ones accepts the checkpoint.
+        query: Server, workspace, filters and mode of the listing. Only a listing with the same ones accepts the
+            checkpoint.
+
+    Raises:
+        QueryError: A value that no listing can be resumed from.
     """
 
     ordering: str
-    created: AwareDatetime
-    ids: frozenset[str]
+    created: AwareDatetime = field(converter=_to_standard)
+    ids: frozenset[str] = field(converter=_to_ids)
     query: str
+
+    def __attrs_post_init__(self) -> None:
+        if self.ordering not in ("created", "-created"):
+            raise QueryError(f'ordering={self.ordering!r}: expected "created" or "-created"')
+        if not isinstance(self.query, str):
+            raise QueryError(f"query={self.query!r}: expected the query of another checkpoint")
 
     def to_json(self) -> str:
         """Return the checkpoint as JSON."""

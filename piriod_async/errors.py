@@ -31,7 +31,7 @@ import msgspec
 
 from piriod_async.plain_text import shorten
 
-_MAX_MESSAGE = 1_000  # characters
+MAX_MESSAGE = 1_000  # characters
 _MAX_SHOWN_DETAIL = 400
 _MAX_SHOWN_ID = 100
 
@@ -50,7 +50,7 @@ class PiriodError(Exception):
     retry_budget_exhausted = False
 
     def __init__(self, message: str = "", *, retryable: bool = False) -> None:
-        super().__init__(shorten(message, _MAX_MESSAGE))
+        super().__init__(shorten(message, MAX_MESSAGE))
         self.attempts = 0
         self.workspace: str | None = None
         self.retryable = retryable
@@ -58,12 +58,14 @@ class PiriodError(Exception):
     def __str__(self) -> str:
         """Return the message, with the workspace, the number of attempts if there were several, and why no more."""
         message = super().__str__()
-        if self.workspace and self.workspace not in message:
-            message += f" (workspace {shorten(self.workspace, _MAX_SHOWN_ID)})"
+        if self.workspace is not None and str(self.workspace) not in message:  # a caller may have passed a number
+            message += f" (workspace {shorten(str(self.workspace), _MAX_SHOWN_ID)})"
         retries = [f"after {self.attempts} attempts"] if self.attempts > 1 else []
         if self.retry_budget_exhausted:
             retries.append("not retried: the session's retry budget is exhausted")
-        return f"{message} ({'; '.join(retries)})" if retries else message
+        if retries:
+            message += f" ({'; '.join(retries)})"
+        return message
 
 
 class ConfigurationError(PiriodError, ValueError):
@@ -145,12 +147,18 @@ class UnexpectedStatusError(APIStatusError):
 
 
 class DecodeError(PiriodError):
-    """The body of a 200 response is not a page of customers.
+    """The body of a 200 response is not a page of customers, or a record in it is not a customer.
+
+    Everything before that record has been delivered. `on_invalid="skip"` delivers everything else.
 
     Attributes:
         path: Location in the body, such as `results[17].created`; empty if the body as such is not a page.
         record_id: Id of the customer that cannot be decoded, if it has one.
+        checkpoint: The `Checkpoint` to resume from, right before that customer, for a listing by `created`; None if
+            nothing was delivered.
     """
+
+    checkpoint: Any = None  # not typed as Checkpoint: that module imports this one
 
     def __init__(
         self, message: str = "", *, path: str = "", record_id: str | None = None, retryable: bool = False
@@ -161,7 +169,7 @@ class DecodeError(PiriodError):
 
 
 class FilterIgnoredError(PiriodError):
-    """The server returned a customer that a filter excludes, so it seems to ignore the filter.
+    """The server returned a customer that a filter excludes, so it seems to ignore the filter; or test for live data.
 
     `subscriptions` and `sources` are not checked, because a customer's record does not show what they filter by.
     """

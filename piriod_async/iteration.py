@@ -1,20 +1,23 @@
 """One iteration of a listing: it requests pages, decodes them, and knows how far its consumer is."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from attrs import define, field
 
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
+from piriod_async.decoding.records import DecodedPage
 from piriod_async.errors import DecodeError, IncompleteListError, PiriodError
-from piriod_async.models import Customer, Page
-from piriod_async.pagination.by_created import CreatedPaginator
+from piriod_async.invalid import InvalidRecord, InvalidRecords
+from piriod_async.models import Page
+from piriod_async.pagination.by_created import CreatedPaginator, is_entire_list
 from piriod_async.pagination.by_page_number import PageNumberPaginator
 from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.prefetch import PrefetchLimit
-from piriod_async.pagination.raw_page import RawPage
+from piriod_async.pagination.raw_page import RawPage, RecordKey
 from piriod_async.pagination.time_range import TimeRange
 from piriod_async.query import CustomerQuery
 from piriod_async.transport.attempts import RequestInfo
@@ -22,7 +25,9 @@ from piriod_async.transport.counters import RequestCounters
 from piriod_async.transport.transport import Transport
 from piriod_async.verify import verify
 
+logger = logging.getLogger("piriod_async")
 Paginator: TypeAlias = CreatedPaginator | PageNumberPaginator
+OnInvalid: TypeAlias = Literal["raise", "skip"]
 _NO_PAGE = Page(customers=(), count=0, raw=b"")
 
 
@@ -39,6 +44,7 @@ class Iteration:
         total: Customers to deliver, by the count of the first response.
         page: The page that is being delivered.
         delivered_in_page: Customers of it that have been.
+        invalid: The records that were skipped.
     """
 
     query: CustomerQuery
@@ -48,11 +54,18 @@ class Iteration:
     _transport: Transport = field(alias="transport")
     _decoder: PageDecoder = field(alias="decoder")
     _prefetch_limit: PrefetchLimit = field(alias="prefetch_limit")
+    _test_mode: bool = field(alias="test_mode")
     _check_filters: bool = field(alias="check_filters")
+    _on_invalid: OnInvalid = field(alias="on_invalid")
     counters: RequestCounters = field(factory=RequestCounters, init=False)
     total: int | None = field(default=None, init=False)
     page: Page = field(default=_NO_PAGE, init=False)
     delivered_in_page: int = field(default=0, init=False)
+    invalid: InvalidRecords = field(factory=InvalidRecords, init=False)
+    _page_keys: Sequence[RecordKey] = field(default=(), init=False)  # of the page, those of its skipped records too
+    _failure: DecodeError | None = field(default=None, init=False)  # to raise after the page
+    _needs_created: bool = field(default=False, init=False)  # whether a record without `created` has no place
+    _reported: set[int] = field(factory=set, init=False)
     _delivered_before: int = field(default=0, init=False)
     _paginator: Paginator | None = field(default=None, init=False)
 
@@ -65,15 +78,29 @@ class Iteration:
         self._finish_page()
         self._paginator = self._paginator or self._paginate()
         with self._annotating_errors():
+            if self._failure:
+                raise self._failure
             async for page in self._paginator:
-                self.page = await self._to_page(page)
-                return True
+                has_invalid = await self._begin_page(page)
+                if self.page.customers or not (has_invalid or page.unplaced_ids):
+                    return True
+                if self._failure:
+                    raise self._failure
+                self._finish_page()
         return False
 
-    async def fetch_one(self) -> Page:
-        """Request a page of one customer."""
+    async def fetch_one(self, *, raise_invalid: bool) -> Page:
+        """Request a page of one customer.
+
+        Args:
+            raise_invalid: Whether to raise an error if it cannot be decoded; otherwise it is left out.
+        """
         with self._annotating_errors():
-            return await self._to_page(await self._fetch(1, 1, self._created_range))
+            page = await self._fetch(1, 1, self._created_range)
+            decoded = await self._decode(page)
+            if raise_invalid and decoded.invalid:
+                raise self._to_error(decoded.invalid[0][1])
+            return Page(customers=decoded.customers, count=page.count, raw=page.raw)
 
     async def aclose(self) -> None:
         """Cancel pending requests."""
@@ -89,11 +116,13 @@ class Iteration:
     @property
     def checkpoint(self) -> Checkpoint | None:
         """Covers the customers delivered so far; None before the first, or if `created` is missing."""
-        customers = self.page.customers
-        if not self.cursor or not all(customer.created for customer in customers):
+        keys = self._page_keys
+        if not self.cursor or not all(key.created for key in keys):
             return None
         cursor = self.cursor.copy()
-        cursor.advance(customers[: self.delivered_in_page])
+        if self.delivered_in_page < len(self.page.customers):
+            keys = self.page.customers[: self.delivered_in_page]
+        cursor.advance(keys)
         if cursor.created is None:
             return None
         return Checkpoint(
@@ -104,19 +133,27 @@ class Iteration:
         )
 
     def _finish_page(self) -> None:
-        customers = self.page.customers
-        if self.cursor and all(customer.created for customer in customers):
-            self.cursor.advance(customers)
+        if self.cursor and all(key.created for key in self._page_keys):
+            self.cursor.advance(self._page_keys)
         else:
             self.cursor = None  # a list of one page may lack `created`
-        self._delivered_before += len(customers)
-        self.page, self.delivered_in_page = _NO_PAGE, 0
+        self._delivered_before += len(self.page.customers)
+        self.page, self._page_keys, self.delivered_in_page = _NO_PAGE, (), 0
 
     def _paginate(self) -> Paginator:
         limit, size = self._prefetch_limit, self.query.page_size
         if self.cursor:
-            return CreatedPaginator(self._fetch, size, limit, self._created_range, self.cursor.copy())
+            return CreatedPaginator(self._fetch_dated, size, limit, self._created_range, self.cursor.copy())
         return PageNumberPaginator(lambda number: self._fetch(number, size, self._created_range), limit)
+
+    async def _fetch_dated(self, number: int, size: int, created_range: TimeRange) -> RawPage:
+        """Request a page of a listing by `created`, in which a record needs one, unless the list has one page."""
+        is_first = self.total is None
+        page = await self._fetch(number, size, created_range)
+        if is_first:
+            resumed = self.cursor is not None and self.cursor.created is not None
+            self._needs_created = resumed or not is_entire_list(page)
+        return page.dated() if self._needs_created else page
 
     async def _fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
         request = RequestInfo(page=number, workspace=self.workspace)
@@ -138,24 +175,51 @@ class Iteration:
         if self.total is None:
             already_delivered = 0
             if self.cursor and self.cursor.created:
-                already_delivered = len(page.keys) - len(self.cursor.copy().take_new(page.keys))
+                keys = page.dated().keys
+                already_delivered = len(keys) - len(self.cursor.copy().take_new(keys))
             self.total = page.count - already_delivered
         return page
 
-    async def _to_page(self, page: RawPage) -> Page:
+    async def _begin_page(self, page: RawPage) -> bool:
+        """Decode the customers that a response adds; invalid records are skipped, or the page ends before the first.
+
+        Returns:
+            Whether there are invalid records.
+        """
+        decoded = await self._decode(page)
+        customers, keys = decoded.customers, page.keys
+        if decoded.invalid and self._on_invalid == "raise":
+            position, record = decoded.invalid[0]
+            customers = keys = customers[:position]
+            self._failure = self._to_error(record)
+        else:
+            for _, record in decoded.invalid:
+                self._skip(record)
+        self.page, self._page_keys = Page(customers=customers, count=page.count, raw=page.raw), keys
+        return bool(decoded.invalid)
+
+    def _skip(self, record: InvalidRecord) -> None:
+        self.invalid.add(record)
+        place, customer = record.path.partition(".")[0], record.record_id or "without an id"
+        logger.warning("workspace %s: skipped %s, customer %s: cannot be decoded", self.workspace, place, customer)
+        logger.debug("%s", record)
+
+    async def _decode(self, page: RawPage) -> DecodedPage:
         """Decode the customers that a response adds, and verify that they match the filters."""
         try:
-            customers = await self._decode(page)
-        except PiriodError as error:  # a record that it quotes may echo the request
+            decoded = await self._decoder.decode_customers(
+                page, by_created=self._needs_created, reported=self._reported
+            )
+            if self._check_filters:
+                verify(self.query, decoded.customers, test_mode=self._test_mode)
+        except PiriodError as error:
             raise self._transport.redactor.error(error)  # noqa: B904 (the same error)
-        return Page(customers=customers, count=page.count, raw=page.raw)
+        return decoded
 
-    async def _decode(self, page: RawPage) -> tuple[Customer, ...]:
-        by_id = {customer.id: customer for customer in await self._decoder.decode_customers(page)}
-        customers = tuple(by_id[key.id] for key in page.keys)
-        if self._check_filters:
-            verify(self.query, customers)
-        return customers
+    def _to_error(self, record: InvalidRecord) -> DecodeError:
+        error = record.to_error()
+        error.attempts = 1  # its response is not requested again
+        return self._transport.redactor.error(error)  # what it quotes may echo the request
 
     @property
     def _created_range(self) -> TimeRange:
@@ -168,6 +232,6 @@ class Iteration:
             yield
         except PiriodError as error:
             error.workspace = self.workspace
-            if isinstance(error, IncompleteListError):
+            if isinstance(error, IncompleteListError | DecodeError):
                 error.checkpoint = self.checkpoint
             raise

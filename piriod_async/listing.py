@@ -10,7 +10,8 @@ from attrs import define, evolve, field
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.errors import QueryError
-from piriod_async.iteration import Iteration
+from piriod_async.invalid import InvalidRecords
+from piriod_async.iteration import Iteration, OnInvalid
 from piriod_async.models import Customer, Page, Progress
 from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.prefetch import PrefetchLimit
@@ -39,18 +40,20 @@ class CustomerListing(ScopedIterable):
     _test_mode: bool = field(alias="test_mode", repr=False)
     _after: Checkpoint | None = field(alias="after", repr=False)
     _check_filters: bool = field(alias="check_filters", repr=False)
+    _on_invalid: OnInvalid = field(alias="on_invalid", repr=False)
     _prefetch_limit: PrefetchLimit = field(alias="prefetch_limit", repr=False)
     _iteration: Iteration | None = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        check_on_invalid(self._on_invalid)
         if self._after is None:
             return
         if not isinstance(self._after, Checkpoint):
             raise QueryError(f"after={self._after!r}: expected a Checkpoint, or None")
         if not self.query.orders_by_created:
             raise QueryError(f"after=a checkpoint: expected None for ordering={self.query.ordering!r}")
-        if (self._after.ordering, self._after.query) != (self.query.ordering, self._fingerprint()):
-            raise QueryError(f"after=a checkpoint of {self._after.query}: expected one of {self._fingerprint()}")
+        if (self._after.ordering, self._after.query) != (self.query.ordering, self.fingerprint):
+            raise QueryError(f"after=a checkpoint of {self._after.query}: expected one of {self.fingerprint}")
 
     def __aiter__(self) -> AsyncGenerator[Customer, None]:
         """Return an async generator over the customers, in order."""
@@ -62,18 +65,22 @@ class CustomerListing(ScopedIterable):
         return self._register(self._iter_pages(self._start()))
 
     async def count(self) -> int:
-        """Return how many customers match, as the server counts them. Sends one request.
+        """Return how many customers match, as the server counts them, invalid records included. Sends one request.
 
         Only the customer that comes with the count is checked against the filters.
         """
-        page = await self._fetch_one()
+        page = await self._new_iteration().fetch_one(raise_invalid=False)
         return page.count
 
     async def first(self) -> Customer | None:
-        """Return the first customer, or None. Sends one request; after a checkpoint it may take more."""
+        """Return the first customer, or None.
+
+        Sends one request; after a checkpoint, or if the first record is invalid and skipped, it may take more.
+        """
         if self._after is None:
-            page = await self._fetch_one()
-            return next(iter(page.customers), None)
+            page = await self._new_iteration().fetch_one(raise_invalid=self._on_invalid == "raise")
+            if page.customers or not page.count:
+                return next(iter(page.customers), None)
         async with aclosing(self._iter_customers(self._new_iteration())) as customers:
             return await anext(customers, None)
 
@@ -94,10 +101,19 @@ class CustomerListing(ScopedIterable):
         return Progress(
             total=iteration.total,
             delivered=iteration.delivered,
+            invalid=iteration.invalid.total,
             requests=iteration.counters.requests,
             retries=iteration.counters.retries,
             paused_until=limiter.paused_until if limiter else None,
         )
+
+    @property
+    def invalid(self) -> InvalidRecords:
+        """The records that the latest iteration skipped, because they could not be decoded (`on_invalid="skip"`).
+
+        It is up to date with the page that is being delivered.
+        """
+        return self._iteration.invalid if self._iteration else InvalidRecords()
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -121,12 +137,14 @@ class CustomerListing(ScopedIterable):
         return Iteration(
             query=self.query,
             workspace=self.workspace,
-            fingerprint=self._fingerprint(),
+            fingerprint=self.fingerprint,
             cursor=cursor,
             transport=self._transport,
             decoder=self._decoder,
             prefetch_limit=self._prefetch_limit,
+            test_mode=self._test_mode,
             check_filters=self._check_filters,
+            on_invalid=self._on_invalid,
         )
 
     async def _iter_customers(self, iteration: Iteration) -> AsyncGenerator[Customer, None]:
@@ -148,11 +166,20 @@ class CustomerListing(ScopedIterable):
                 if monotonic() >= time_slice.ends_at:
                     await time_slice.renew()
 
-    async def _fetch_one(self) -> Page:
-        """Request one customer, and the count that comes with it."""
-        return await self._new_iteration().fetch_one()
-
-    def _fingerprint(self) -> str:
-        """Return what distinguishes this listing from others, apart from its page size."""
+    @property
+    def fingerprint(self) -> str:
+        """Distinguishes the listing from others, apart from its page size; the `query` of its checkpoints."""
+        server = self._transport.url.parent.parent
         filters = self.query.filter_params(self.query.created__gte, self.query.created__lte)
-        return urlencode([("workspace", self.workspace), ("test_mode", self._test_mode), *sorted(filters)])
+        own = [("base_url", server), ("workspace", self.workspace), ("test_mode", self._test_mode)]
+        return urlencode([*own, *sorted(filters)], safe=":/")
+
+
+def check_on_invalid(value: object) -> None:
+    """Check what to do with an invalid record.
+
+    Raises:
+        QueryError: The value is something else.
+    """
+    if value not in ("raise", "skip"):
+        raise QueryError(f'on_invalid={value!r}: expected "raise" or "skip"')

@@ -1,8 +1,9 @@
 """Records of the API: a customer and its parts, pages of them, and the progress of a listing.
 
 Records are frozen, slotted and hashable (mappings are left out of the hash); lists are tuples. Money is `Decimal`,
-exact to the last digit of the JSON text. Datetimes are aware. A field that the API omits is None, unless the contract
-names a default. Fields that are not listed here can be read from `Page.raw`.
+exact to the last digit of the JSON text. Datetimes are aware. A field that the API omits has the contract's default, or
+else is None. Null is not a default: where the API says null (or sends empty text that is not text), the field is None;
+a name is then empty text, a list or mapping empty. Fields that are not listed here can be read from `Page.raw`.
 
 Source: `GET /customers/` (https://docs.piriod.com), and what the live API was seen to send beyond it.
 """
@@ -16,18 +17,26 @@ import msgspec
 from attrs import field, frozen
 
 AwareDatetime = Annotated[datetime, msgspec.Meta(tz=True)]
+RecordId = Annotated[str, msgspec.Meta(min_length=1)]
+# decimal exponents: `1e50000000` is ten bytes of JSON, fifty million digits in CSV, and a crash in Arrow
+MIN_EXPONENT, MAX_EXPONENT = -1_000, 1_000
 
 
-def _require_finite(*amounts: Decimal | None) -> None:
+def require_reasonable(*amounts: Decimal | None) -> None:
+    """Check that amounts are finite, and of a magnitude that can be written out.
+
+    Raises:
+        ValueError: An amount is NaN or infinite, or has an exponent below `MIN_EXPONENT` or above `MAX_EXPONENT`.
+    """
     for amount in amounts:
-        if amount is not None and not amount.is_finite():
+        if amount is not None and not (amount.is_finite() and MIN_EXPONENT <= amount.adjusted() <= MAX_EXPONENT):
             raise ValueError(f"{str(amount)!r} is not an amount")
 
 
 class CustomerStatus(StrEnum):
     """The status of a customer. Deleting a customer that has a history archives it.
 
-    The enum is open: a status that is newer than this library becomes a member with its own text.
+    The enum is open: a status that is newer than this library becomes a member with its own text, if it has any.
     """
 
     ACTIVE = "active"
@@ -36,7 +45,7 @@ class CustomerStatus(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not value:
             return None
         member = str.__new__(cls, value)
         member._name_ = member._value_ = value
@@ -48,7 +57,7 @@ class Country:
     """A country.
 
     Attributes:
-        id: ISO 3166-1 alpha-2 code, such as `"CL"`.
+        id: ISO 3166-1 alpha-2 code, such as `"CL"`; empty if the API omits it.
         name: Name, such as `"Chile"`; the language is the API's choice.
         name_en: Name in English.
         code: Telephone calling code, such as `"+56"`.
@@ -68,7 +77,7 @@ class Country:
     tax_percent: Decimal | None = None
 
     def __attrs_post_init__(self) -> None:
-        _require_finite(self.tax_percent)
+        require_reasonable(self.tax_percent)
 
 
 @frozen(kw_only=True)
@@ -76,7 +85,7 @@ class State:
     """A state, region or province of a country.
 
     Attributes:
-        id: Id in the API: an integer, or text such as `"USAZ"`.
+        id: Id in the API: an integer, or text such as `"USAZ"`; empty if the API omits it.
         name: Name, such as `"Arizona"`.
         code: Short code, such as `"AZ"`.
         country: Id of its country, such as `"CL"`.
@@ -96,11 +105,12 @@ class Contact:
         id: Id of the contact (`"con_…"`).
         customer: Id of the customer that the contact belongs to.
         orgunit: Id of an organisation unit within the customer; None if the contact is in none.
-        name: Name of the person.
+        name: Name of the person; empty if the API omits it.
         email: E-mail address.
         phone: Telephone number, as it was entered.
-        invoicing: Whether the contact receives invoice e-mails.
-        collections: Whether the contact receives collection reminders (for overdue payments).
+        invoicing: Whether the contact receives invoice e-mails; True if omitted, None if the API says null.
+        collections: Whether the contact receives collection reminders (for overdue payments); True if omitted, None if
+            the API says null.
         created: When the contact was created.
         updated: When the contact was last changed.
     """
@@ -108,11 +118,11 @@ class Contact:
     id: str | None = None
     customer: str | None = None
     orgunit: str | None = None
-    name: str
+    name: str = ""
     email: str | None = None
     phone: str | None = None
-    invoicing: bool = True
-    collections: bool = True
+    invoicing: bool | None = True
+    collections: bool | None = True
     created: AwareDatetime | None = None
     updated: AwareDatetime | None = None
 
@@ -132,7 +142,7 @@ class Aggregations:
     balance: Decimal | None = None
 
     def __attrs_post_init__(self) -> None:
-        _require_finite(self.sales, self.sales_current_period, self.balance)
+        require_reasonable(self.sales, self.sales_current_period, self.balance)
 
 
 @frozen(kw_only=True)
@@ -141,7 +151,7 @@ class Customer:
 
     Attributes:
         id: Id of the customer (`"cus_…"`).
-        name: Name of the person or company.
+        name: Name of the person or company; empty if the API omits it.
         address: Postal address.
         country: Country of the address.
         state: State or region of the address.
@@ -156,11 +166,14 @@ class Customer:
             tax regulation and is also the account's country.
         tax_settings: Tax configuration. Its keys depend on the country's tax agency, such as
             `cl_activity_description`.
-        metadata: Your own key-value pairs, any JSON; the filter `metadata={key: value}` searches them.
-        send_invoices: Whether invoices are e-mailed to the customer; True if omitted.
-        send_collections: Whether collection reminders are e-mailed to the customer; True if omitted.
-        send_vouchers: Whether payment receipts are e-mailed to the customer; True if omitted.
-        status: Active, archived or pending; active if omitted.
+        metadata: Your own key-value pairs, any JSON; the filter `metadata={key: value}` searches them. Numbers are int
+            or float; one too large for a float is a Decimal.
+        send_invoices: Whether invoices are e-mailed to the customer; True if omitted, None if the API says null.
+        send_collections: Whether collection reminders are e-mailed to the customer; True if omitted, None if the API
+            says null.
+        send_vouchers: Whether payment receipts are e-mailed to the customer; True if omitted, None if the API says
+            null.
+        status: Active, archived or pending; active if omitted, None if the API says null.
         contacts: The customer's contacts, of all organisation units.
         sources: Ids of the reusable payment sources that can be charged or are pending.
         aggregations: Sales and balance.
@@ -169,8 +182,8 @@ class Customer:
         updated: When the customer was last changed.
     """
 
-    id: str
-    name: str
+    id: RecordId
+    name: str = ""
     address: str | None = None
     country: Country | None = None
     state: State | None = None
@@ -184,10 +197,10 @@ class Customer:
     tax_id: str | None = None
     tax_settings: dict[str, Any] = field(factory=dict, hash=False)
     metadata: dict[str, Any] = field(factory=dict, hash=False)
-    send_invoices: bool = True
-    send_collections: bool = True
-    send_vouchers: bool = True
-    status: CustomerStatus = CustomerStatus.ACTIVE
+    send_invoices: bool | None = True
+    send_collections: bool | None = True
+    send_vouchers: bool | None = True
+    status: CustomerStatus | None = CustomerStatus.ACTIVE
     contacts: tuple[Contact, ...] = ()
     sources: tuple[str, ...] = ()
     aggregations: Aggregations = Aggregations()
@@ -218,6 +231,7 @@ class Progress:
     Attributes:
         total: Customers to deliver, as the server counted them for the first response; None before that.
         delivered: Customers delivered so far.
+        invalid: Records skipped so far, because they could not be decoded (`on_invalid="skip"`).
         requests: Requests sent, including retries.
         retries: Requests sent again after a failure.
         paused_until: When the pause that the server asked for ends, in seconds of `time.monotonic`; None if there is no
@@ -226,6 +240,7 @@ class Progress:
 
     total: int | None = None
     delivered: int = 0
+    invalid: int = 0
     requests: int = 0
     retries: int = 0
     paused_until: float | None = None

@@ -20,6 +20,7 @@ from piriod_async.errors import (
     UnexpectedStatusError,
 )
 from piriod_async.integrations.aiohttp import PIRIOD, piriod_context
+from piriod_async.invalid import InvalidRecord, InvalidRecords
 from piriod_async.listing import CustomerListing
 from piriod_async.models import (
     Aggregations,
@@ -58,6 +59,8 @@ __all__ = [
     "DecodeError",
     "FilterIgnoredError",
     "IncompleteListError",
+    "InvalidRecord",
+    "InvalidRecords",
     "NotFoundError",
     "Page",
     "PermissionDeniedError",

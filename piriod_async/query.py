@@ -3,13 +3,16 @@
 import inspect
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
 from typing import Any, TypedDict, TypeVar
 
 from attrs import Attribute, field, fields, frozen
 
+from piriod_async.datetimes import AWARE, standard_datetime
 from piriod_async.errors import QueryError
+from piriod_async.frozen_mapping import FrozenMapping
 from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -42,12 +45,13 @@ def _validate_datetime(_: "CustomerQuery", attribute: "Attribute[Any]", value: o
     if not isinstance(value, datetime):
         reason = ": the API would read a date as midnight in its own zone" if isinstance(value, date) else ""
         raise _invalid(attribute.name, value, f"an aware datetime{reason}")
-    if value.utcoffset() is None:
-        raise _invalid(attribute.name, value, "an aware datetime (with tzinfo): the API would read it in its own zone")
     try:
-        value.astimezone(UTC)
+        standard_datetime(value).astimezone(UTC)
     except OverflowError:
         raise _invalid(attribute.name, value, "a datetime that exists in UTC") from None
+    except ValueError as error:
+        reason = ": the API would read it in its own zone" if str(error) == AWARE else ""
+        raise _invalid(attribute.name, value, f"{error}{reason}") from error
 
 
 def _validate_metadata(_: "CustomerQuery", attribute: "Attribute[Any]", value: object) -> None:
@@ -76,10 +80,17 @@ def _unwrap_enum(value: str | None) -> str | None:
     return str.__str__(value) if isinstance(value, str) else value
 
 
+def _to_standard(value: datetime | None) -> datetime | None:
+    if isinstance(value, datetime):
+        with suppress(ValueError):  # the validator says what is wrong
+            return standard_datetime(value)
+    return value
+
+
 def _copy_metadata(value: Mapping[str, str] | None) -> Mapping[Any, Any] | None:
     if not isinstance(value, Mapping):
         return value
-    return {_unwrap_enum(key): _unwrap_enum(text) for key, text in value.items()}
+    return FrozenMapping({_unwrap_enum(key): _unwrap_enum(text) for key, text in value.items()})
 
 
 def _format_utc(instant: datetime) -> str:
@@ -135,13 +146,11 @@ class CustomerQuery:
     email: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
     name: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
     tax_id: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
-    created__gte: datetime | None = field(default=None, validator=_validate_datetime)
-    created__lte: datetime | None = field(default=None, validator=_validate_datetime)
+    created__gte: datetime | None = field(default=None, converter=_to_standard, validator=_validate_datetime)
+    created__lte: datetime | None = field(default=None, converter=_to_standard, validator=_validate_datetime)
     subscriptions: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
     sources: str | None = field(default=None, converter=_unwrap_enum, validator=_validate_text)
-    metadata: Mapping[str, str] | None = field(
-        default=None, converter=_copy_metadata, validator=_validate_metadata, hash=False
-    )
+    metadata: Mapping[str, str] | None = field(default=None, converter=_copy_metadata, validator=_validate_metadata)
     ordering: str | None = field(default="created", converter=_unwrap_enum, validator=_validate_ordering)
     page_size: int = field(default=MAX_PAGE_SIZE, validator=_validate_page_size)
 

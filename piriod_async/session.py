@@ -1,7 +1,6 @@
 """The session: credentials, connections, and what can be listed with them."""
 
 import os
-from collections.abc import AsyncIterable, Iterable
 from typing import TYPE_CHECKING, Self, TypedDict, Unpack
 
 from attrs import frozen
@@ -9,7 +8,8 @@ from attrs import frozen
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.errors import ConfigurationError
-from piriod_async.listing import CustomerListing
+from piriod_async.iteration import OnInvalid
+from piriod_async.listing import CustomerListing, check_on_invalid
 from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.query import CustomerFilters, CustomerQuery, show_filters
@@ -19,7 +19,7 @@ from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url, hid
 from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.transport import Transport
 from piriod_async.validators import check_callback, check_positive_int, check_seconds
-from piriod_async.workspaces import OnError, WorkspaceListing
+from piriod_async.workspaces import OnError, WorkspaceIds, WorkspaceListing
 
 if TYPE_CHECKING:
     import aiohttp
@@ -87,7 +87,8 @@ class PiriodSession:
     ```
 
     A session can be created anywhere, even before there is an event loop; it opens connections with its first request.
-    Without `async with`, close it with `await session.close()`. On a second event loop it opens new connections.
+    Without `async with`, close it with `await session.close()`. On a second event loop, and in a forked process, it
+    opens new connections. Threads that run an event loop each need a session each.
 
     Args:
         token: API token. It appears in no repr, message, log record or traceback of this library.
@@ -95,7 +96,7 @@ class PiriodSession:
         test_mode: List the test data of the workspace instead of its live data.
         base_url: Base URL of the API; https, unless the host is this machine.
         client_session: Your own aiohttp session to send requests with; its proxy, TLS, header and trace settings are
-            used. You close it. It must be used on one event loop only.
+            used. You close it. It must be used on one event loop of one process only.
         concurrency: Maximum number of requests in flight.
         timeout: Seconds for one attempt, from connecting to the last byte.
         retry: How often to retry, and how long to wait.
@@ -185,6 +186,7 @@ class PiriodSession:
         workspace: str | None = None,
         after: Checkpoint | None = None,
         check_filters: bool = True,
+        on_invalid: OnInvalid = "raise",
         **filters: Unpack[CustomerFilters],
     ) -> CustomerListing:
         """List the customers that match every filter given. Nothing is sent until the listing is read.
@@ -192,7 +194,11 @@ class PiriodSession:
         Args:
             workspace: Workspace id, if not the session's.
             after: The `checkpoint` of an earlier listing with the same query, to resume it.
-            check_filters: Raise `FilterIgnoredError` if the server returns a customer that a filter excludes.
+            check_filters: Raise `FilterIgnoredError` if the server returns a customer that a filter excludes, or live
+                data where test data was requested, or the other way round.
+            on_invalid: How to treat a record that cannot be decoded. `"raise"`: deliver everything before it, then
+                raise a `DecodeError` that names it; its `checkpoint` is right before the record. `"skip"`: deliver
+                everything else; `listing.invalid` has the records that were skipped.
             **filters: Filters, `ordering` and `page_size`; `CustomerQuery` describes each.
 
         Raises:
@@ -207,15 +213,18 @@ class PiriodSession:
             raise ConfigurationError(
                 "workspace=None: expected a workspace id, here, in PiriodSession(workspace=…) or in PIRIOD_WORKSPACE"
             )
-        return self._make_listing(query, workspace, self._prefetch_limit, after=after, check_filters=check_filters)
+        return self._make_listing(
+            query, workspace, self._prefetch_limit, after=after, check_filters=check_filters, on_invalid=on_invalid
+        )
 
     @show_filters
     def across(
         self,
-        workspaces: Iterable[str] | AsyncIterable[str],
+        workspaces: WorkspaceIds,
         *,
         on_error: OnError = "raise",
         check_filters: bool = True,
+        on_invalid: OnInvalid = "raise",
         **filters: Unpack[CustomerFilters],
     ) -> WorkspaceListing:
         """List the customers of many workspaces, read concurrently. Nothing is sent until the listing is read.
@@ -225,11 +234,12 @@ class PiriodSession:
         ```
 
         Args:
-            workspaces: Workspace ids, from any iterable or async iterable. They are taken as there is room; an id that
-                is repeated is read once.
+            workspaces: Workspace ids: a collection, or any iterator or async iterable. They are taken as there is room;
+                an id that is repeated is read once.
             on_error: `"raise"`: the first workspace that fails ends the iteration. `"collect"`: the others continue,
                 and `listing.errors` has the ones that failed.
-            check_filters: Raise `FilterIgnoredError` if the server returns a customer that a filter excludes.
+            check_filters: As for `customers`.
+            on_invalid: As for `customers`; `listing.invalid` is by workspace.
             **filters: As for `customers`.
 
         Raises:
@@ -238,9 +248,12 @@ class PiriodSession:
         Source: `GET /customers/`.
         """
         query = CustomerQuery(**filters)
+        check_on_invalid(on_invalid)
 
         def make_listing(workspace: str, prefetch_limit: PrefetchLimit) -> CustomerListing:
-            return self._make_listing(query, validate_workspace(workspace), prefetch_limit, check_filters=check_filters)
+            return self._make_listing(
+                query, validate_workspace(workspace), prefetch_limit, check_filters=check_filters, on_invalid=on_invalid
+            )
 
         return WorkspaceListing(
             workspaces=workspaces,
@@ -256,6 +269,7 @@ class PiriodSession:
         prefetch_limit: PrefetchLimit,
         *,
         check_filters: bool,
+        on_invalid: OnInvalid,
         after: Checkpoint | None = None,
     ) -> CustomerListing:
         return CustomerListing(
@@ -266,6 +280,7 @@ class PiriodSession:
             test_mode=self._test_mode,
             after=after,
             check_filters=check_filters,
+            on_invalid=on_invalid,
             prefetch_limit=prefetch_limit,
         )
 

@@ -1,7 +1,7 @@
 """Checks that customers match the filters: a server ignores a filter that it does not know, and returns everyone."""
 
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -14,16 +14,29 @@ from piriod_async.pagination.time_range import TimeRange
 from piriod_async.query import CustomerQuery
 
 
-def verify(query: CustomerQuery, customers: Iterable[Customer]) -> None:
-    """Raise an error if a customer does not match the query.
+def verify(query: CustomerQuery, customers: Collection[Customer], *, test_mode: bool) -> None:
+    """Raise an error if a customer does not match the query, or is live data where test data was requested.
 
     `country`, `created` and `metadata` must be equal to the filter; `created` as far as it is printed. `email`, `name`
     and `tax_id` must contain it; accents, case and punctuation do not matter. `subscriptions` and `sources` cannot be
-    checked: a customer's record does not show what they filter by.
+    checked: a customer's record does not show what they filter by. A record that does not say whether it is test data
+    proves nothing.
+
+    Args:
+        query: The filters.
+        customers: The customers that the server answered with.
+        test_mode: Whether test data was requested; a proxy may have dropped the header that says so.
 
     Raises:
         FilterIgnoredError: A customer does not match.
     """
+    for customer in customers:
+        if customer.test_mode is not None and customer.test_mode is not test_mode:
+            received, requested = ("live", "test") if test_mode else ("test", "live")
+            raise FilterIgnoredError(
+                f"the server answered with {received} data though {requested} data was requested (customer "
+                f"{customer.id}): a proxy may drop the header x-piriod-test-mode. To accept it, use check_filters=False"
+            )
     conditions = list(_conditions(query))
     if not conditions:
         return

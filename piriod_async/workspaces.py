@@ -4,20 +4,31 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Iterable, Iterator
 from contextlib import aclosing
 from time import monotonic
-from typing import Literal, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 from attrs import define, evolve, field
 
-from piriod_async.errors import PiriodError, QueryError
+from piriod_async.errors import MAX_MESSAGE, PiriodError, QueryError
+from piriod_async.invalid import InvalidRecords
 from piriod_async.listing import CustomerListing
 from piriod_async.models import Customer, Page, Progress, WorkspaceProgress
 from piriod_async.pagination.adaptive_limit import MIN_PREFETCH, PREFETCH_PER_REQUEST
-from piriod_async.pagination.prefetch import PrefetchLimit, cancel_and_wait
+from piriod_async.pagination.prefetch import PrefetchLimit, cancel_and_wait, start_task
 from piriod_async.pagination.scoped import ScopedIterable
+from piriod_async.plain_text import shorten
 from piriod_async.time_slice import TimeSlice
 
 OnError: TypeAlias = Literal["raise", "collect"]
-WorkspaceIds: TypeAlias = Iterable[str] | AsyncIterable[str]
+
+
+class Texts(Protocol):
+    """A collection of text that is not a text itself: a `str` contains only text, other collections answer for all."""
+
+    def __contains__(self, value: object, /) -> bool: ...
+    def __iter__(self) -> Iterator[str]: ...
+
+
+WorkspaceIds: TypeAlias = Texts | Iterator[str] | AsyncIterable[str]
 MakeListing: TypeAlias = Callable[[str, PrefetchLimit], CustomerListing]
 QueueItem: TypeAlias = tuple[str, Page] | BaseException | None
 """A page of a workspace; the error that ends the iteration; or None at its end."""
@@ -76,6 +87,11 @@ class WorkspaceListing(ScopedIterable):
         """The error of each workspace that failed in the latest iteration, by id."""
         return self._iteration.errors if self._iteration else {}
 
+    @property
+    def invalid(self) -> dict[str, InvalidRecords]:
+        """The records that the latest iteration skipped (`on_invalid="skip"`), of each workspace that has some."""
+        return self._iteration.invalid if self._iteration else {}
+
     def raise_for_errors(self) -> None:
         """Raise the `errors`, if there are any.
 
@@ -84,7 +100,8 @@ class WorkspaceListing(ScopedIterable):
         """
         if self.errors:
             failed = f"{len(self.errors)} of {len(self.progress.workspaces)} workspaces failed"
-            raise ExceptionGroup(f"{failed}: {', '.join(map(str, self.errors))}", [*self.errors.values()])
+            workspaces = shorten(", ".join(map(str, self.errors)), MAX_MESSAGE)
+            raise ExceptionGroup(f"{failed}: {workspaces}", [*self.errors.values()])
 
     @property
     def progress(self) -> WorkspaceProgress:
@@ -95,6 +112,7 @@ class WorkspaceListing(ScopedIterable):
         return WorkspaceProgress(
             total=sum(totals) if totals else None,
             delivered=sum(progress.delivered for progress in per_workspace.values()),
+            invalid=sum(progress.invalid for progress in per_workspace.values()),
             requests=sum(progress.requests for progress in per_workspace.values()),
             retries=sum(progress.retries for progress in per_workspace.values()),
             paused_until=paused_until or None,
@@ -157,6 +175,7 @@ class _Iteration:
     delivered: dict[str, int] = field(factory=dict, init=False)
     finished: dict[str, Progress] = field(factory=dict, init=False)
     errors: dict[str, PiriodError] = field(factory=dict, init=False)
+    _finished_invalid: dict[str, InvalidRecords] = field(factory=dict, init=False)
     _queue: asyncio.Queue[QueueItem] = field(
         factory=lambda: asyncio.Queue(1), init=False
     )  # fair: first come first served
@@ -167,8 +186,8 @@ class _Iteration:
     async def next_page(self) -> tuple[str, Page] | None:
         """Return the next page of any workspace, or None at the end."""
         if not self._tasks:
-            workers = [asyncio.create_task(self._worker()) for _ in range(WORKERS_PER_REQUEST * self.concurrency)]
-            self._tasks = [*workers, asyncio.create_task(self._await_workers(workers))]
+            workers = [start_task(self._worker()) for _ in range(WORKERS_PER_REQUEST * self.concurrency)]
+            self._tasks = [*workers, start_task(self._await_workers(workers))]
         item = await self._queue.get()
         if isinstance(item, BaseException):
             raise item
@@ -185,6 +204,12 @@ class _Iteration:
         """The progress of each workspace that was started. A page counts when its customers are delivered."""
         progress = self.finished | {workspace: listing.progress for workspace, listing in self.active.items()}
         return {workspace: evolve(progress[workspace], delivered=self.delivered[workspace]) for workspace in progress}
+
+    @property
+    def invalid(self) -> dict[str, InvalidRecords]:
+        """The records that were skipped, of each workspace that has some."""
+        active = {workspace: listing.invalid for workspace, listing in self.active.items()}
+        return {workspace: records for workspace, records in (self._finished_invalid | active).items() if records}
 
     async def _worker(self) -> None:
         """Read one workspace after the other, while there are more."""
@@ -208,13 +233,15 @@ class _Iteration:
                 async for page in pages:
                     await self._put(workspace, page)
         except PiriodError as error:
-            error.workspace = workspace
+            error.workspace = workspace if isinstance(workspace, str) else None  # the message shows anything else
             self.errors[workspace] = error
             if not self.collect_errors:
                 raise
         finally:
             if done := self.active.pop(workspace, None):
                 self.finished[workspace] = done.progress
+                if done.invalid:
+                    self._finished_invalid[workspace] = done.invalid
 
     async def _put(self, workspace: str, page: Page) -> None:
         if self._closed:  # nobody takes it: the source of ids swallowed the cancellation

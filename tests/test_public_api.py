@@ -31,7 +31,7 @@ CALLER = Path(__file__).parent / "typing" / "caller.py"
 NAMES = {
     *("PiriodSession", "CustomerListing", "WorkspaceListing", "CustomerQuery", "RetryPolicy"),
     *("Customer", "Country", "State", "Contact", "Aggregations", "CustomerStatus", "Page", "Progress", "Checkpoint"),
-    *("Attempt", "WorkspaceProgress"),
+    *("Attempt", "WorkspaceProgress", "InvalidRecord", "InvalidRecords"),
     *("piriod_context", "PIRIOD"),
     *("PiriodError", "ConfigurationError", "QueryError", "APIConnectionError", "APITimeoutError", "APIStatusError"),
     *("BadRequestError", "AuthenticationError", "PermissionDeniedError", "NotFoundError", "RateLimitError"),
@@ -89,7 +89,7 @@ def test_docstrings() -> None:
     "cls",
     [
         *(Customer, Contact, Country, State, Aggregations, piriod_async.Checkpoint),
-        *(piriod_async.Page, piriod_async.Progress),
+        *(piriod_async.Page, piriod_async.Progress, piriod_async.InvalidRecord),
     ],
 )
 def test_fields(cls: type) -> None:
@@ -120,7 +120,7 @@ def test_filters() -> None:
         name: each for name, each in inspect.signature(PiriodSession.customers).parameters.items() if name != "self"
     }
     filters = inspect.signature(CustomerQuery).parameters
-    assert set(asked) == {"workspace", *filters, "after", "check_filters"}
+    assert set(asked) == {"workspace", *filters, "after", "check_filters", "on_invalid"}
     assert {name: asked[name].default for name in filters} == {name: each.default for name, each in filters.items()}
     assert list(CustomerFilters.__annotations__) == list(filters)
     assert {each.kind for each in asked.values()} == {inspect.Parameter.KEYWORD_ONLY}

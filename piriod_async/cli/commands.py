@@ -24,7 +24,7 @@ Exit codes:
   0    success (also when the pipe is closed early)
   1    error of the API, the network or a file
   2    wrong usage
-  3    incomplete: the list changed too much, or a workspace failed
+  3    incomplete: the list changed too much, a workspace failed, or customers were left out
   130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 """
 PATH = click.Path(dir_okay=False, path_type=Path)
@@ -86,6 +86,7 @@ def cli() -> None:
 @cli.command(epilog=EXIT_CODES)
 @filter_options
 @click.option("--no-check-filters", is_flag=True, help="Do not verify that results match the filters.")
+@click.option("--skip-invalid", is_flag=True, help="Leave out customers that cannot be decoded, and report them.")
 @click.option(
     "--workspace", "workspaces", multiple=True, metavar="ID", help="Workspace id; default PIRIOD_WORKSPACE. Repeatable."
 )

@@ -8,9 +8,9 @@ from contextlib import ExitStack, aclosing, nullcontext
 from typing import Any
 
 import click
-from attrs import define, field
+from attrs import define, evolve, field
 
-from piriod_async import CustomerListing, PiriodError, PiriodSession
+from piriod_async import Checkpoint, CustomerListing, InvalidRecord, PiriodError, PiriodSession
 from piriod_async.cli.connection import open_session, resolve_connection
 from piriod_async.cli.messages import (
     ERROR,
@@ -24,6 +24,7 @@ from piriod_async.cli.messages import (
     join_nonempty,
     os_hint,
     print_error,
+    to_line,
 )
 from piriod_async.cli.options import Options
 from piriod_async.cli.outputs import make_encoder, make_files
@@ -32,6 +33,8 @@ from piriod_async.cli.progress import ProgressDisplay
 from piriod_async.cli.signals import INTERRUPTED
 from piriod_async.cli.streams import is_pipe, write_stdout
 from piriod_async.export import FIELDS, Encoder, ExportError
+
+MAX_EXAMPLES = 3  # customers that were left out, in the message
 
 
 def export_customers(options: Options) -> int:
@@ -84,6 +87,8 @@ class _Export:
         credentials: Token and base URL.
         display: Progress on standard error.
         errors: Errors by workspace, if there are several workspaces.
+        invalid: Number of customers that were left out, by workspace.
+        invalid_examples: Some of them.
     """
 
     options: Options
@@ -93,6 +98,8 @@ class _Export:
     credentials: dict[str, Any] = field(repr=False)
     display: ProgressDisplay = field(init=False)
     errors: dict[str, PiriodError] = field(factory=dict, init=False)
+    invalid: dict[str, int] = field(factory=dict, init=False)
+    invalid_examples: list[InvalidRecord] = field(factory=list, init=False)
     _resumable: ResumableExport | None = field(default=None, init=False)
     _written: int = field(default=0, init=False)
 
@@ -123,6 +130,7 @@ class _Export:
                 if self._resumable.note:
                     print_error(self._resumable.note)
                 self._written, done = self._resumable.count, self._resumable.state.done
+                self.invalid = dict(self._resumable.state.invalid)
                 if self._resumable.state.complete:
                     return
             else:
@@ -139,9 +147,12 @@ class _Export:
         """Rename complete files into place and report the result.
 
         Raises:
-            CommandError: A workspace failed.
+            CommandError: A workspace failed, or customers were left out.
         """
+        skipped = self._describe_invalid()
         if self.errors:
+            if skipped:
+                print_error(skipped)
             failed = f"{len(self.errors)} of {len(self.workspaces)} workspaces failed: {', '.join(self.errors)}"
             raise CommandError(failed, self.resume_hint(), exit_code=INCOMPLETE)
         if self._resumable:
@@ -150,6 +161,8 @@ class _Export:
                 print_error(f"{self._written:,} customers in {self.options.output}")
         elif not self.options.count:
             self._print(self.encoder.footer())
+        if skipped:
+            raise CommandError(skipped, exit_code=INCOMPLETE)
 
     def resume_hint(self) -> str:
         """Return how to resume; empty if there is nothing to resume."""
@@ -169,8 +182,9 @@ class _Export:
             self._written = resumable.count
             already_written = resumable.state.customers.get(workspace, 0)
             if after := resumable.state.checkpoints.get(workspace):
-                listing = session.customers(workspace=workspace, after=after, **self.options.listing_arguments)
+                listing = self._resume(listing, after, session)
         self._show_progress(workspace, listing, already_written)
+        invalid_before = self.invalid.get(workspace, 0)
         checkpoint = None  # of what is written; listing.checkpoint already covers the page that is being written
         try:
             async with aclosing(listing.pages()) as pages:
@@ -180,18 +194,35 @@ class _Export:
                         self._print(self.encoder.encode(customers, workspace))
                     else:
                         commit_due, checkpoint = resumable.write(customers, workspace), listing.checkpoint
+                        self.invalid[workspace] = invalid_before + listing.invalid.total
                         if commit_due and checkpoint:
-                            resumable.commit(workspace, checkpoint)
+                            resumable.commit(workspace, checkpoint, invalid=self.invalid[workspace])
                     self._written += len(customers)
                     if self._remaining == 0:
                         break
         except (PiriodError, asyncio.CancelledError):
             if resumable and checkpoint:
-                resumable.commit(workspace, checkpoint)
+                resumable.commit(workspace, checkpoint, invalid=self.invalid[workspace])
             raise
+        finally:
+            self.invalid_examples += listing.invalid[: MAX_EXAMPLES - len(self.invalid_examples)]
+        self.invalid[workspace] = invalid_before + listing.invalid.total
         self.display.refresh()
         if resumable:
-            resumable.commit(workspace, done=True)
+            resumable.commit(workspace, invalid=self.invalid[workspace], done=True)
+
+    def _describe_invalid(self) -> str:
+        """Return how many customers were left out, and the first of them; empty if all were written."""
+        total, examples = sum(self.invalid.values()), [to_line(record) for record in self.invalid_examples]
+        if not total:
+            return ""
+        more = [f"{total - len(examples):,} more"] if total > len(examples) else []
+        return f"customers left out because they cannot be decoded: {total:,} ({'; '.join(examples + more)})"
+
+    def _resume(self, listing: CustomerListing, after: Checkpoint, session: PiriodSession) -> CustomerListing:
+        if self.options.mock is not None:  # the mock server has another port in each run
+            after = evolve(after, query=listing.fingerprint)
+        return session.customers(workspace=listing.workspace, after=after, **self.options.listing_arguments)
 
     def _show_progress(self, workspace: str, listing: CustomerListing, already_written: int) -> None:
         label, count, remaining = workspace, len(self.workspaces), self._remaining

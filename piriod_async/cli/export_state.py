@@ -21,6 +21,7 @@ class ExportState(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
         options: Options of the export, which a resume must repeat.
         sizes: Valid bytes of each partial file.
         customers: Customers written, by workspace.
+        invalid: Customers left out, by workspace.
         checkpoints: Where to resume, by workspace.
         done: Workspaces that are exported completely.
         complete: Whether only the final rename is left to do.
@@ -29,13 +30,14 @@ class ExportState(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     options: dict[str, Any]
     sizes: list[_Count]
     customers: dict[str, _Count]
+    invalid: dict[str, _Count]
     checkpoints: dict[str, Checkpoint]
     done: list[str]
     complete: bool
 
     def __post_init__(self) -> None:
         workspaces = set(self.options.get("--workspace", ()))
-        unknown = {*self.customers, *self.done, *self.checkpoints} - workspaces
+        unknown = {*self.customers, *self.invalid, *self.done, *self.checkpoints} - workspaces
         if unknown:
             raise ValueError(f"a workspace that was not exported: {', '.join(sorted(unknown))}")
         if len(set(self.done)) < len(self.done) or not self.checkpoints.keys() <= self.customers.keys() - set(
@@ -48,7 +50,7 @@ class ExportState(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
     @classmethod
     def of_nothing(cls, options: Mapping[str, Any]) -> Self:
         """Return the state of an export that has not begun."""
-        return cls(options=dict(options), sizes=[], customers={}, checkpoints={}, done=[], complete=False)
+        return cls(options=dict(options), sizes=[], customers={}, invalid={}, checkpoints={}, done=[], complete=False)
 
     @property
     def count(self) -> int:

@@ -11,6 +11,7 @@ from piriod_async import (
     AuthenticationError,
     BadRequestError,
     ConfigurationError,
+    DecodeError,
     FilterIgnoredError,
     IncompleteListError,
     PermissionDeniedError,
@@ -59,7 +60,7 @@ class CommandError(click.ClickException):
         exit_code: Exit code of the process.
     """
 
-    def __init__(self, message: str, advice: str = "", *, exit_code: int) -> None:
+    def __init__(self, message: str, advice: str = "", *, exit_code: int = ERROR) -> None:
         super().__init__(message)
         self.advice = advice
         self.exit_code = exit_code  # type: ignore[misc]  # click declares it per class
@@ -85,6 +86,8 @@ def exit_code(error: PiriodError) -> int:
 
 def hint(error: PiriodError) -> str:
     """Return advice on an error; empty if its message is enough."""
+    if isinstance(error, DecodeError):
+        return "use --skip-invalid to leave such customers out" if error.path else ""
     return next((text for error_class, text in _HINTS if isinstance(error, error_class)), "")
 
 

@@ -35,6 +35,7 @@ class Options:
 
     filters: dict[str, Any]
     no_check_filters: bool
+    skip_invalid: bool
     workspaces: tuple[str, ...]
     workspaces_file: TextIO | None
     test_mode: bool
@@ -100,6 +101,7 @@ class Options:
             "ordering": self.filters["ordering"] or None,
             "page_size": min(page_size, needed),
             "check_filters": not self.no_check_filters,
+            "on_invalid": "skip" if self.skip_invalid else "raise",
         }
 
     @property

@@ -238,12 +238,15 @@ class ResumableExport:
         self._uncommitted[workspace] = self._uncommitted.get(workspace, 0) + len(customers)
         return self._uncommitted[workspace] >= COMMIT_INTERVAL
 
-    def commit(self, workspace: str = "", checkpoint: Checkpoint | None = None, *, done: bool = False) -> None:
+    def commit(
+        self, workspace: str = "", checkpoint: Checkpoint | None = None, *, invalid: int = 0, done: bool = False
+    ) -> None:
         """Make everything written so far survive a crash.
 
         Args:
             workspace: The workspace that was written.
             checkpoint: Where to resume in it; None if that is unknown.
+            invalid: Customers of it that were left out, in this run and before.
             done: Whether the workspace is exported completely.
         """
         customers, checkpoints = dict(self.state.customers), dict(self.state.checkpoints)
@@ -256,6 +259,7 @@ class ResumableExport:
         self._save(
             sizes=[file.sync() for file in self.files],
             customers=customers,
+            invalid=self.state.invalid | ({workspace: invalid} if invalid else {}),
             checkpoints=checkpoints,
             done=[*self.state.done, workspace] if done else self.state.done,
         )

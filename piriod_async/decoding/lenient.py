@@ -5,36 +5,43 @@ forgive: `results[17].created: 'yesterday' is not a date-time with a time zone`.
 decodes to an equal record here.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from operator import eq
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import attrs
 import cattrs
 import msgspec
 from cattrs.gen import make_dict_structure_fn
 
+from piriod_async.decoding.fields import FieldError, peek_key, read_fields
 from piriod_async.decoding.normalize import normalize_contact, normalize_customer
 from piriod_async.decoding.strict import DECODE_ERRORS
-from piriod_async.errors import DecodeError
-from piriod_async.models import Aggregations, AwareDatetime, Contact, Country, Customer, CustomerStatus, State
+from piriod_async.invalid import InvalidRecord
+from piriod_async.models import (
+    Aggregations,
+    AwareDatetime,
+    Contact,
+    Country,
+    Customer,
+    CustomerStatus,
+    RecordId,
+    State,
+)
 
 _MAX_SHOWN = 200  # characters of a value that an error message shows
-_JSON_FIELDS = {"metadata", "tax_settings"}  # any JSON: numbers in them stay floats, elsewhere they become Decimal
 
 
-def _partial_decoder(names: Iterable[str], float_hook: type[Decimal | float] = float) -> msgspec.json.Decoder[Any]:
-    """Return a decoder of some fields of a record. It skips the others unread, as strict decoding does."""
-    struct = msgspec.defstruct("_PartialRecord", [(name, Any, msgspec.UNSET) for name in names])
-    return msgspec.json.Decoder(struct, float_hook=float_hook)
+class InvalidRecordError(Exception):
+    """A record cannot be decoded."""
 
-
-_id_decoder = _partial_decoder(["id"])
-_free_decoder = _partial_decoder(_JSON_FIELDS)
-_exact_decoder = _partial_decoder({each.name for each in attrs.fields(Customer)} - _JSON_FIELDS, Decimal)
+    def __init__(self, record: InvalidRecord) -> None:
+        super().__init__(record)
+        self.record = record
 
 
 def decode_leniently(record: bytes | msgspec.Raw, *, path: str = "$") -> Customer:
@@ -45,44 +52,32 @@ def decode_leniently(record: bytes | msgspec.Raw, *, path: str = "$") -> Custome
         path: Where the record is in the body, for the error message.
 
     Raises:
-        DecodeError: A field is missing or has a value that cannot be understood.
+        InvalidRecordError: A field is missing or has a value that cannot be understood.
     """
+    raw = bytes(record)
     try:
-        fields = _read_fields(_exact_decoder, record) | _read_fields(_free_decoder, record)
-        return _converter.structure(fields, Customer)
-    except (cattrs.BaseValidationError, *DECODE_ERRORS) as error:
+        return _converter.structure(read_fields(raw, path), Customer)
+    except (cattrs.BaseValidationError, FieldError, ValueError, *DECODE_ERRORS) as error:
         location, problem = _locate_error(error, path)
-        record_id = _peek_id(record)
-        customer = f" (customer {record_id})" if record_id else ""
-        raise DecodeError(f"{location}: {problem}{customer}", path=location, record_id=record_id) from error
-
-
-def _read_fields(decoder: msgspec.json.Decoder[Any], record: bytes | msgspec.Raw) -> dict[str, Any]:
-    fields = msgspec.structs.asdict(decoder.decode(record))
-    return {name: value for name, value in fields.items() if value is not msgspec.UNSET}
-
-
-def _peek_id(record: bytes | msgspec.Raw) -> str | None:
-    """Return the id of a record that cannot be decoded, if at least its id can."""
-    try:
-        value = _id_decoder.decode(record).id
-    except DECODE_ERRORS:
-        return None
-    return value if isinstance(value, str) else None
+        record_id = peek_key(raw).get("id")
+        record_id = record_id if isinstance(record_id, str) and record_id else None
+        raise InvalidRecordError(InvalidRecord(path=location, record_id=record_id, reason=problem, raw=raw)) from error
 
 
 def _locate_error(error: BaseException, path: str) -> tuple[str, str]:
     """Return the path and the description of the first problem."""
-    if isinstance(error, InvalidOperation):
-        return path, "number out of range"
+    if isinstance(error, FieldError):
+        return f"{path}.{error.name}", _describe_error(error.error)
     if not isinstance(error, cattrs.BaseValidationError):
-        return path, str(error)
+        return path, _describe_error(error)
     first = cattrs.transform_error(error, path, lambda inner, _: _describe_error(inner))[0]
     problem, _, location = first.rpartition(" @ ")
     return location, problem
 
 
 def _describe_error(error: BaseException) -> str:
+    if isinstance(error, InvalidOperation):
+        return "number out of range"
     return f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
 
 
@@ -109,22 +104,30 @@ def _msgspec_hook(type_: Any, expected: str) -> Callable[[Any, Any], Any]:
 def _object_hook(
     converter: cattrs.Converter,
     cls: type[attrs.AttrsInstance],
-    normalize: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    normalize: Callable[[dict[str, Any]], dict[str, Any]] = dict,  # returns a new dict
 ) -> Callable[[Any, Any], Any]:
     """Return a cattrs hook that normalizes a JSON object and gives omitted fields their defaults.
 
-    A field counts as omitted if it is null, or `""` where the field is not text.
+    Null is None where the field can be None, whatever its default: nobody has consented to anything. Elsewhere, the
+    field counts as omitted. Empty text is null where the field is not text.
     """
     structure = make_dict_structure_fn(cls, converter)
-    optional = {each.name for each in attrs.fields(cls) if each.default is not attrs.NOTHING}
-    text = {each.name for each in attrs.fields(cls) if each.type in (str | None, CustomerStatus)}
+    fields = [each for each in attrs.fields(cls) if each.default is not attrs.NOTHING]
+    text = {each.name for each in fields if each.type in (str, str | None)}
+    nullable = {each.name for each in fields if NoneType in get_args(each.type)}
+    optional = {each.name for each in fields}
 
     def hook(value: Any, _: Any) -> attrs.AttrsInstance:
         if not isinstance(value, dict):
             raise ValueError(f"{_truncated(value)} is not an object")  # noqa: TRY004 (bad data, not a caller's mistake)
         record = normalize(value)
-        omitted = {name for name in optional if record.get(name) is None or (record[name] == "" and name not in text)}
-        return structure({name: inner for name, inner in record.items() if name not in omitted}, cls)
+        for name in optional & record.keys():
+            if record[name] is None or (record[name] == "" and name not in text):
+                if name in nullable:
+                    record[name] = None
+                else:
+                    del record[name]
+        return structure(record, cls)
 
     return hook
 
@@ -148,7 +151,8 @@ def _make_converter() -> cattrs.Converter:
     converter.register_structure_hook(datetime, _msgspec_hook(AwareDatetime, "a date-time with a time zone"))
     converter.register_structure_hook(CustomerStatus, _msgspec_hook(CustomerStatus, "a status"))
     converter.register_structure_hook(int | str, _msgspec_hook(int | str, "an id"))
-    for type_, expected in ((tuple[str, ...], "a list of text"), (dict[str, Any], "an object")):
+    others = ((tuple[str, ...], "a list of text"), (dict[str, Any], "an object"), (RecordId, "an id"))
+    for type_, expected in others:
         converter.register_structure_hook_func(partial(eq, type_), _msgspec_hook(type_, expected))
     for cls in (Country, State, Aggregations):
         converter.register_structure_hook(cls, _object_hook(converter, cls))

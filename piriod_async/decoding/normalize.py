@@ -2,21 +2,22 @@
 
 | field               | contract            | also seen                           |
 |---------------------|---------------------|-------------------------------------|
-| `country`, `state`  | an object           | a bare id: `"US"`                   |
+| `country`, `state`  | an object           | a bare id: `"US"`; `{}`; no `id`    |
 | `sources`           | ids                 | objects with an `id`                |
 | `contacts[].orgunit`| an id or null       | an object with an `id`, an integer  |
 | `contacts[].created`| with a time zone    | `2020-05-12 15:42:09`               |
 """
 
-from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from piriod_async.datetimes import DATETIME_TYPES
+
 
 def normalize_customer(record: dict[str, Any]) -> dict[str, Any]:
     """Return a customer's fields in the form of the contract."""
-    record = record | {name: _wrap_id(record.get(name)) for name in ("country", "state")}
+    record = record | {name: _normalize_place(record[name]) for name in ("country", "state") if name in record}
     contacts, sources, created = record.get("contacts"), record.get("sources"), record.get("created")
     if isinstance(sources, list):
         record["sources"] = [_unwrap_id(source) for source in sources]
@@ -32,9 +33,13 @@ def normalize_contact(record: dict[str, Any]) -> dict[str, Any]:
     return record | {"orgunit": _unwrap_id(record.get("orgunit"))}
 
 
-def _wrap_id(value: Any) -> Any:
-    """Return the object that a bare id stands for."""
-    return {"id": value} if value and isinstance(value, str) else value
+def _normalize_place(value: Any) -> Any:
+    """Return the object that a bare id stands for, an object with an id, or None for an object that says nothing."""
+    if isinstance(value, str) and value:
+        return {"id": value}
+    if not isinstance(value, dict) or value.get("id") is not None:
+        return value
+    return value | {"id": ""} if any(inner not in (None, "") for inner in value.values()) else None
 
 
 def _unwrap_id(value: Any) -> Any:
@@ -50,6 +55,6 @@ def _assume_utc(record: dict[str, Any]) -> dict[str, Any]:
 
 def _is_naive(value: Any) -> bool:
     try:
-        return msgspec.convert(value, datetime).tzinfo is None
+        return msgspec.convert(value, DATETIME_TYPES[0]).tzinfo is None
     except msgspec.ValidationError:
         return False

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from piriod_async.models import AwareDatetime, Customer
+from piriod_async.models import AwareDatetime, Customer, RecordId
 from piriod_async.pagination.raw_page import RawPage
 
 T = TypeVar("T")
@@ -37,12 +37,15 @@ class Envelope(msgspec.Struct, Generic[T]):
         return bytes(self.next) not in _NO_LINK
 
 
-class _RecordKey(msgspec.Struct, frozen=True, gc=False):
-    id: str
+class DecodedKey(msgspec.Struct, frozen=True, gc=False):
+    """The part of a customer that pagination needs."""
+
+    id: RecordId
     created: AwareDatetime | None = None
 
 
-_keys_decoder = msgspec.json.Decoder(Envelope[_RecordKey])
+_keys_decoder = msgspec.json.Decoder(Envelope[DecodedKey])
+_key_decoder = msgspec.json.Decoder(DecodedKey)
 _page_decoder = msgspec.json.Decoder(Envelope[Customer])
 _raw_page_decoder = msgspec.json.Decoder(Envelope[msgspec.Raw])
 _customer_decoder = msgspec.json.Decoder(Customer)
@@ -57,6 +60,11 @@ def decode_keys(body: bytes) -> RawPage:
 def decode_customers(body: bytes) -> tuple[Customer, ...]:
     """Decode all customers of a page."""
     return tuple(_page_decoder.decode(body).results)
+
+
+def decode_key(record: bytes | msgspec.Raw) -> DecodedKey:
+    """Decode the id and creation time of one record."""
+    return _key_decoder.decode(record)
 
 
 def decode_customer(record: bytes | msgspec.Raw) -> Customer:

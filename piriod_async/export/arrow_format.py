@@ -10,13 +10,13 @@
 """
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal, DecimalException, Inexact, InvalidOperation
 from typing import Any
 
 import msgspec
 from attrs import field, frozen
 
+from piriod_async.datetimes import DATETIME_TYPES, encode_datetime
 from piriod_async.export.fields import FIELDS, select_fields
 from piriod_async.export.values import JSON_FIELDS, check_json_numbers, encode_json_field, value_error
 from piriod_async.models import Customer
@@ -28,11 +28,11 @@ except ModuleNotFoundError as error:
         "Parquet and Arrow need pyarrow: pip install 'piriod-async[arrow]'", name="pyarrow"
     ) from error
 
+_BUILTIN_TYPES = (Decimal, *DATETIME_TYPES)
 _AMOUNT = pa.decimal128(38, 10)
 _TEN_DECIMALS = Decimal("1E-10")
 _rescale = Context(prec=38, Emin=MIN_EMIN, Emax=MAX_EMAX, traps=[Inexact, InvalidOperation]).quantize
 _AMOUNTS = {"country": ("tax_percent",), "aggregations": ("sales", "sales_current_period", "balance")}
-_NOT_JSON = (Decimal, datetime)  # freezegun replaces the global `datetime`
 _TIMESTAMP = pa.timestamp("us", tz="UTC")
 _STRING, _BOOL = pa.string(), pa.bool_()
 _COUNTRY = {
@@ -119,7 +119,7 @@ class ArrowStreamEncoder:
 def _row(customer: Customer, json_fields: Iterable[str], amount_fields: Iterable[str]) -> dict[str, Any]:
     """Return a customer's row, with the named fields in the form of their columns."""
     texts = {name: encode_json_field(customer, name).decode() for name in json_fields}
-    row: dict[str, Any] = msgspec.to_builtins(customer, builtin_types=_NOT_JSON)
+    row: dict[str, Any] = msgspec.to_builtins(customer, builtin_types=_BUILTIN_TYPES, enc_hook=encode_datetime)
     row.update(texts)
     for name in amount_fields:
         if values := row[name]:

@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 import attrs
 import msgspec
 
+from piriod_async.datetimes import encode_datetime
 from piriod_async.errors import PiriodError
 from piriod_async.models import Customer
 
@@ -12,7 +13,7 @@ FIELDS = tuple(attribute.name for attribute in attrs.fields(Customer))
 """The fields of a customer, in the order in which JSON lines, Parquet and Arrow have them."""
 
 
-json_encoder = msgspec.json.Encoder(decimal_format="number")  # 1.10 stays 1.10
+json_encoder = msgspec.json.Encoder(decimal_format="number", enc_hook=encode_datetime)  # 1.10 stays 1.10
 
 
 class ExportError(PiriodError, ValueError):

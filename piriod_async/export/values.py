@@ -9,7 +9,6 @@ from typing import Any
 from piriod_async.export.fields import ExportError, json_encoder
 from piriod_async.models import Customer
 
-MAX_EXPONENT = 1_000  # without an exponent, `1e-50000000` is a cell of 50 MB
 JSON_FIELDS = ("tax_settings", "metadata")
 _MAX_SHOWN = 100  # characters
 _NUMBERS, _CONTAINERS = (float, Decimal), (dict, list, tuple)

@@ -155,15 +155,16 @@ class CreatedPaginator:
             created_range = self.created_range & self.cursor.remaining()
             first = await self.fetch(1, self.page_size, created_range)
             self._check = CountCheck(self.cursor.copy(), first.count)
-            if self.cursor.created is None and _is_entire_list(first):
+            if self.cursor.created is None and is_entire_list(first):
                 self._pages = OrderedPrefetch((), self.prefetch_limit)
                 self._check.record_page(first, len(first.keys))
                 return _sort_single_page(first.deduplicated(), descending=self.cursor.descending)
             self._pages = self._plan_listing(first, created_range)
         while True:
             async for page in self._pages:
-                if (new := self._drop_delivered(page, self._check)).keys:
-                    self._contradictions = 0
+                new = self._drop_delivered(page, self._check)
+                if new.keys or new.unplaced_ids:
+                    self._contradictions = 0 if new.keys else self._contradictions
                     return new
             if await self._is_confirmed(self._check):
                 raise StopAsyncIteration
@@ -181,7 +182,7 @@ class CreatedPaginator:
         if self.cursor.descending and first.keys:  # later counts must not hold customers created since
             self._counted_range &= TimeRange(lte=latest(require_created(first.keys[0])))
         if not first.is_complete:  # a full page: its length is what the server gives
-            self.page_size = len(first.keys) or self.page_size
+            self.page_size = first.rows or self.page_size
         self._requests_left = 3 * math.ceil(max(first.count, 0) / self.page_size) + 99
         root = partial(self._continue_range, first, Cursor(self.cursor.descending), None, created_range)
         return OrderedPrefetch([Job(root)], self.prefetch_limit)
@@ -263,8 +264,8 @@ class CreatedPaginator:
         if not is_complete and cursor.created and cursor.created in (previous, keys[0].created):
             return await self._after_ties(cursor.created, end)
         start = _Anchor.from_keys(keys, tail_count=tail_count)
-        expected = page.count if page.has_next else len(keys)
-        return JobResult([page], self._plan_jobs(start, len(keys), expected, end, created_range))
+        expected = page.count if page.has_next else page.rows
+        return JobResult([page], self._plan_jobs(start, page.rows, expected, end, created_range))
 
     def _plan_jobs(
         self, start: _Anchor, already_read: int, count: int, end: _Anchor | None, created_range: TimeRange
@@ -339,7 +340,7 @@ def _split_offsets(count: int) -> list[int]:
     return [segments * group // groups * count // segments for group in range(1, groups)]
 
 
-def _is_entire_list(page: RawPage) -> bool:
+def is_entire_list(page: RawPage) -> bool:
     """Return whether nothing contradicts that a first page is all there is; rows may be counted once each or not."""
     return page.is_complete and page.count >= len({key.id for key in page.keys})
 

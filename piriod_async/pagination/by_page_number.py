@@ -31,6 +31,7 @@ class PageNumberPaginator:
     _first: RawPage | None = field(default=None, init=False)
     _last: RawPage | None = field(default=None, init=False)
     _seen_ids: set[str] = field(factory=set, init=False)
+    _unplaced_ids: set[int] = field(factory=set, init=False)
     _duplicates: int = field(default=0, init=False)
     _changed: bool = field(default=False, init=False)
     _repeats_first: bool = field(default=False, init=False)
@@ -59,6 +60,7 @@ class PageNumberPaginator:
         unique = page.deduplicated().keys
         new = tuple(key for key in unique if key.id not in self._seen_ids)
         self._seen_ids.update(key.id for key in new)
+        self._unplaced_ids.update(page.unplaced_ids)
         self._duplicates += len(page.keys) - len(unique)
         self._changed |= page.count != count or len(new) < len(unique)
         self._repeats_first |= (
@@ -73,7 +75,7 @@ class PageNumberPaginator:
         Raises:
             IncompleteListError: Something does.
         """
-        received = len(self._seen_ids)
+        received = len(self._seen_ids) + len(self._unplaced_ids)
         if not first.is_complete:  # one complete response is of one moment
             again = await self.fetch(1)
             self._changed |= again.count != first.count or [key.id for key in again.keys] != [k.id for k in first.keys]

@@ -22,12 +22,13 @@ class CountCheck:
     count: int
     _delivered: int = field(default=0, init=False)
     _delivered_before: set[str] = field(factory=set, init=False)
+    _unplaced_ids: set[int] = field(factory=set, init=False)
     _has_repeats: bool = field(default=False, init=False)
 
     @property
     def delivered(self) -> int:
-        """Customers of the range that were delivered, now or before the start."""
-        return self._delivered + len(self._delivered_before)
+        """Customers of the range that were delivered, now or before the start, and records without a key."""
+        return self._delivered + len(self._delivered_before) + len(self._unplaced_ids)
 
     @property
     def is_met(self) -> bool:
@@ -37,6 +38,7 @@ class CountCheck:
     def record_page(self, page: RawPage, delivered: int) -> None:
         """Note how many customers of a response were delivered."""
         self._delivered += delivered
+        self._unplaced_ids.update(page.unplaced_ids)
         if delivered == len(page.keys):
             return
         self._has_repeats |= len({key.id for key in page.keys}) < len(page.keys)

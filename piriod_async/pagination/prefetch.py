@@ -15,6 +15,8 @@ T = TypeVar("T")
 PrefetchLimit: TypeAlias = Callable[[], int]
 """Returns how many jobs may be pending or waiting to be consumed. It is asked again whenever one is consumed."""
 
+_pending_tasks: set[asyncio.Task[Any]] = set()  # event loops have weak references to their tasks
+
 
 @frozen
 class JobResult(Generic[T]):
@@ -124,7 +126,7 @@ class OrderedPrefetch(Generic[T]):
             if entry.expanded:
                 continue
             if entry.task is None and not (expansion_pending and entry.job.expands):
-                entry.task = asyncio.create_task(entry.job.run())
+                entry.task = start_task(entry.job.run())
                 entry.task.add_done_callback(partial(self._on_done, entry))
             result = entry.result
             if result is None:
@@ -138,6 +140,24 @@ class OrderedPrefetch(Generic[T]):
         result = entry.result if self._entries else None  # there are no entries once it is closed
         if result and (result.follow_ups or entry.job.expands):
             self._fill()
+
+
+def start_task(coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+    """Start a task of an iterator that may be abandoned in a cycle of references.
+
+    While the task is pending, it is not collected with the iterator, which therefore can cancel it as it is collected.
+    asyncio does not report the task as destroyed then, nor its error as never retrieved.
+    """
+    task = asyncio.create_task(coroutine)
+    _pending_tasks.add(task)
+    task.add_done_callback(_on_end)
+    return task
+
+
+def _on_end(task: asyncio.Task[Any]) -> None:
+    _pending_tasks.discard(task)
+    if not task.cancelled():
+        task.exception()  # whoever awaits the task still gets it
 
 
 async def cancel_and_wait(tasks: Collection[asyncio.Task[Any]]) -> None:

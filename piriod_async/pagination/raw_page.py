@@ -10,8 +10,6 @@ from typing import Protocol
 
 from attrs import evolve, field, frozen
 
-from piriod_async.models import Customer
-
 
 class RecordKey(Protocol):
     """The part of a customer that pagination needs."""
@@ -35,20 +33,21 @@ class RawPage:
         keys: Keys of the customers in the response, or of those among them that are new to the listing, in order.
         count: Number of customers that match, as the server counted them.
         has_next: Whether the response links to a next page. The link is never followed, but it is evidence.
+        unplaced_ids: Identify the records in the response that have no key: those without an id, and in a listing by
+            `created` those without a `created`. They are rows of the list all the same.
         raw: The response body.
-        customers: All customers of the body, if it had to be decoded to get the keys.
     """
 
     keys: Sequence[RecordKey]
     count: int
     has_next: bool = False
+    unplaced_ids: Sequence[int] = ()
     raw: bytes = field(repr=False)
-    customers: tuple[Customer, ...] | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int:
         """Number of records in the response."""
-        return len(self.keys)
+        return len(self.keys) + len(self.unplaced_ids)
 
     @property
     def is_complete(self) -> bool:
@@ -58,3 +57,9 @@ class RawPage:
     def deduplicated(self) -> "RawPage":
         """Return the page with each customer once: a filter that joins tables may repeat one in a response."""
         return evolve(self, keys=tuple({key.id: key for key in self.keys}.values()))
+
+    def dated(self) -> "RawPage":
+        """Return the page with only the keys that have a `created`; the others have no place in a listing by it."""
+        dated = [key for key in self.keys if key.created]
+        undated = [hash(key.id) for key in self.keys if not key.created]
+        return evolve(self, keys=dated, unplaced_ids=[*self.unplaced_ids, *undated]) if undated else self

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import datetime
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 
@@ -17,7 +18,7 @@ from piriod_async.errors import IncompleteListError
 from piriod_async.pagination.cursor import require_created
 from piriod_async.pagination.fetch import Fetch
 from piriod_async.pagination.numbered_pages import NumberedPages
-from piriod_async.pagination.prefetch import OrderedPrefetch, PrefetchLimit, cancel_and_wait
+from piriod_async.pagination.prefetch import OrderedPrefetch, PrefetchLimit, cancel_and_wait, start_task
 from piriod_async.pagination.raw_page import RawPage, RecordKey
 from piriod_async.pagination.time_range import TimeRange, earliest, latest
 
@@ -30,14 +31,13 @@ class _Pass:
 
     Attributes:
         pages: The responses.
-        ids: Customer ids of all rows, in order.
     """
 
     pages: Sequence[RawPage]
-    ids: Sequence[str] = field(init=False)
 
-    @ids.default
-    def _ids(self) -> list[str]:
+    @cached_property
+    def ids(self) -> Sequence[str]:
+        """Customer ids of all rows, in order."""
         return [key.id for page in self.pages for key in page.keys]
 
     @property
@@ -90,7 +90,7 @@ class TieReader:
         """
         if created not in self._tasks:
             instant = created_range & TimeRange(earliest(created), latest(created))
-            self._tasks[created] = asyncio.create_task(self._read_ties(created, instant, page_size))
+            self._tasks[created] = start_task(self._read_ties(created, instant, page_size))
         return await asyncio.shield(self._tasks[created])
 
     def forget(self, is_behind: Callable[[datetime], bool]) -> None:
@@ -108,12 +108,13 @@ class TieReader:
         Each pass requests smaller pages than the one before, because the order of ties may depend on their size.
         """
         passes: list[_Pass] = []
-        size = page_size
+        size, count = page_size, 0
         for _ in range(MAX_TIE_PASSES):
             first = await self.fetch(1, size, instant)
+            count = first.count
             if first.is_complete:
                 return [first]  # one response, of one moment, that nothing is missing from
-            expected = len(passes[-1].ids) if passes else first.count
+            expected = len(passes[-1].ids) if passes else count
             current = _Pass([first, *await self._remaining_pages(first, expected, size, instant)])
             if any(map(current.agrees_with, passes)):
                 return list(current.pages)
@@ -123,7 +124,7 @@ class TieReader:
             if len(current.pages) > 1:
                 size = max(min(size, first.rows) - 1, 1)
         raise IncompleteListError(
-            f"{MAX_TIE_PASSES} readings of the {first.count} customers created at {created.isoformat()} did not agree: "
+            f"{MAX_TIE_PASSES} readings of the {count} customers created at {created.isoformat()} did not agree: "
             "list again, or with ordering=None"
         )
 

@@ -48,4 +48,4 @@ class Attempt:
     next_wait: float | None
 
 
-AttemptHook: TypeAlias = Callable[[Attempt], object]
+AttemptHook: TypeAlias = Callable[[Attempt], None]  # None rather than object: refuses an async function

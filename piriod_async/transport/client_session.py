@@ -1,4 +1,4 @@
-"""The aiohttp session that we open when the caller passes none."""
+"""The aiohttp session that we open when the caller passes none, and abandon in a forked process."""
 
 import aiohttp
 
@@ -13,3 +13,14 @@ def open_client_session(concurrency: int) -> aiohttp.ClientSession:
         max_line_size=_MAX_HEADER,
         max_field_size=_MAX_HEADER,
     )
+
+
+def abandon_client_session(client_session: aiohttp.ClientSession) -> None:
+    """Drop the aiohttp session of the parent in a forked process, without closing its connections.
+
+    Closing them, as garbage collection would, deregisters them from the epoll object that both processes share: the
+    parent would wait for its responses in vain.
+    """
+    if connector := client_session.connector:
+        connector._closed = True  # noqa: SLF001 (there is no public way to keep it from closing its connections)
+    client_session.detach()

@@ -12,8 +12,9 @@ from piriod_async.errors import APIConnectionError, ConfigurationError, DecodeEr
 from piriod_async.transport.attempts import AttemptHook, RequestInfo
 from piriod_async.transport.auth import Secret
 from piriod_async.transport.circuit_breaker import CircuitBreaker
-from piriod_async.transport.client_session import open_client_session
+from piriod_async.transport.client_session import abandon_client_session, open_client_session
 from piriod_async.transport.counters import RequestCounters
+from piriod_async.transport.forks import notify_after_fork
 from piriod_async.transport.limiter import RequestLimiter
 from piriod_async.transport.pending import PendingRequests
 from piriod_async.transport.proxy import proxy_kwargs
@@ -72,6 +73,21 @@ class Transport:
     circuit: CircuitBreaker = field(factory=CircuitBreaker, init=False)
     closed: bool = field(default=False, init=False)
     _loop_state: _LoopState | None = field(default=None, init=False)
+    _is_inherited: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        notify_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Start afresh in a forked process; the connections, and what is pending on them, are the parent's.
+
+        Only a `Retry-After` that was too long to wait for still holds.
+        """
+        state, self._loop_state = self._loop_state, None
+        if state and self.owns_session:
+            abandon_client_session(state.sender.client_session)
+        self.counters, self.retry_budget = RequestCounters(), RetryBudget()
+        self._is_inherited = True
 
     @property
     def limiter(self) -> RequestLimiter | None:
@@ -148,11 +164,13 @@ class Transport:
             raise APIConnectionError("the session is closed")
         loop, previous = asyncio.get_running_loop(), self._loop_state
         if self.client_session:
-            _check_client_session(self.client_session, loop)
+            _check_client_session(self.client_session, loop, is_inherited=self._is_inherited)
         if previous and previous.loop is loop:
             return previous
         if previous and previous.loop.is_running():
-            raise ConfigurationError("this session is in use on another event loop: create a PiriodSession for each")
+            raise ConfigurationError(
+                "this session is in use on another event loop: create a PiriodSession for each loop, or thread"
+            )
         self._loop_state = state = self._new_loop_state(loop)
         if previous and self.owns_session and previous.loop.is_closed():
             await previous.sender.client_session.close()  # cannot do I/O, but keeps aiohttp from warning
@@ -169,7 +187,14 @@ class Transport:
         )
 
 
-def _check_client_session(client_session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop) -> None:
+def _check_client_session(
+    client_session: aiohttp.ClientSession, loop: asyncio.AbstractEventLoop, *, is_inherited: bool
+) -> None:
+    if is_inherited:
+        raise ConfigurationError(
+            "client_session belongs to the process that this one was forked from: "
+            "create it, and the PiriodSession, after the fork"
+        )
     if client_session.closed:
         raise ConfigurationError("client_session is closed: keep it open for as long as this session is used")
     if client_session._loop is not loop:  # noqa: SLF001 (the public attribute warns)

@@ -109,10 +109,23 @@ async def test_ordering(ordering):
     """Only listings by `created` alone have checkpoints and resume from one."""
     async with MockServer(60) as server, server.session() as piriod:
         checkpoint = await checkpoint_of(piriod)
-        for after in (checkpoint, evolve(checkpoint, ordering=str(ordering))):
-            with pytest.raises(QueryError, match=f"expected None for ordering={ordering!r}"):
-                piriod.customers(ordering=ordering, after=after)
+        with pytest.raises(QueryError, match=f"expected None for ordering={ordering!r}"):
+            piriod.customers(ordering=ordering, after=checkpoint)
         assert await checkpoint_of(piriod, ordering=ordering) is None
+
+
+async def test_another_server():
+    """A checkpoint of another server is a `QueryError`, though the workspace has the same name."""
+    async with MockServer(60) as staging, MockServer(60) as production:
+        async with staging.session() as one, production.session() as other:
+            checkpoint = await checkpoint_of(one)
+            with pytest.raises(QueryError, match=f"after=a checkpoint of base_url={staging.url}.*: expected one of "):
+                other.customers(after=checkpoint)
+            with pytest.raises(QueryError, match="base_url="):
+                other.customers(after=evolve(checkpoint, query=checkpoint.query.partition("&")[2]))
+        async with production.session(base_url=f"{production.url}/") as one, production.session() as same:
+            checkpoint = await checkpoint_of(one)
+            assert len(await same.customers(after=checkpoint).collect()) == 59
 
 
 async def test_type():

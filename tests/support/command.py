@@ -17,6 +17,11 @@ COMMAND = [sys.executable, "-m", "piriod_async"]
 CLEAN_ENV = {name: value for name, value in os.environ.items() if not name.startswith("PIRIOD_")}
 
 
+def without_coverage(env):
+    """Return an environment whose process does not measure coverage, for it could not write that to a full disk."""
+    return {name: value for name, value in env.items() if not name.startswith("COVERAGE")}
+
+
 def run_process(*arguments, **env):
     """Run the command in a process of its own."""
     command = [*COMMAND, *map(str, arguments)]

@@ -15,6 +15,7 @@ from typing import Any
 
 from aiohttp import ClientSession
 from attrs import define, field, frozen
+from yarl import URL
 
 from piriod_async import APIConnectionError, Checkpoint, PiriodSession, RetryPolicy
 from piriod_async.testing import MockServer, Mutations
@@ -217,12 +218,13 @@ async def crawl_with_crash(seed: int) -> tuple[list[str], list[str], int]:
 
     async with CrashingServer(**data, max_requests=rng.randint(0, 8)) as server:
         crash = asyncio.create_task(server.crash())
+        port = URL(server.url).port or 0
         async with server.session(**options) as piriod:
             with suppress(APIConnectionError):  # not raised if the crawl ends before the crash
                 await read(piriod)
             await crash
         before_crash = len(delivered)
         expected = [row["id"] for row in server.customers() if query["country"] in (None, row["country"]["id"])]
-    async with MockServer(**data) as restarted, restarted.session(**options) as piriod:
+    async with MockServer(**data, port=port) as restarted, restarted.session(**options) as piriod:
         await read(piriod)
     return delivered, expected if query["ordering"] == "created" else expected[::-1], before_crash

@@ -24,7 +24,9 @@ async def until(condition: Callable[[], object]) -> None:
 
 def pending_tasks() -> list[asyncio.Task[object]]:
     """Return the tasks that run code of the package, except its mock server."""
-    files = {task: Path(task.get_coro().cr_code.co_filename) for task in asyncio.all_tasks()}
+    coroutines = {task: task.get_coro() for task in asyncio.all_tasks()}
+    codes = {task: getattr(each, "cr_code", None) for task, each in coroutines.items()}  # None: closes a generator
+    files = {task: Path(code.co_filename) for task, code in codes.items() if code}
     return [task for task, file in files.items() if file.is_relative_to(PACKAGE) and "testing" not in file.parts]
 
 

@@ -1,15 +1,17 @@
 """The public API, as a caller's project sees it: checked by mypy and pyright in their strict modes, never run."""
+# pyright: reportUnnecessaryTypeIgnoreComment=true
 
 import gzip
 import io
 import sys
 from asyncio import StreamWriter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any, BinaryIO, assert_type
+from typing import Any, BinaryIO, TextIO, TypeAlias, assert_type
 
 from aiohttp import ClientSession, web
 
@@ -33,6 +35,8 @@ from piriod_async import (
     DecodeError,
     FilterIgnoredError,
     IncompleteListError,
+    InvalidRecord,
+    InvalidRecords,
     NotFoundError,
     Page,
     PermissionDeniedError,
@@ -53,6 +57,8 @@ from piriod_async import (
 from piriod_async.export.arrow_format import ArrowStreamEncoder
 from piriod_async.export.parquet_format import ParquetEncoder
 from piriod_async.testing.mock_server import MockServer
+
+Skipped: TypeAlias = list[tuple[str, str | None, str, bytes]]
 
 
 async def sleepless(seconds: float) -> None:
@@ -140,6 +146,7 @@ async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str],
         page_size=50,
         after=None,
         check_filters=False,
+        on_invalid="skip",
     )
     assert_type(listing, CustomerListing)
     assert_type(listing.query, CustomerQuery)
@@ -162,19 +169,31 @@ async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str],
     assert_type(await listing.count(), int)
     assert_type(await listing.first(), Customer | None)
     assert_type(await listing.collect(), list[Customer])
+    assert_type(listing.invalid, InvalidRecords)
+    assert_type(listing.invalid.total, int)
+    assert_type(listing.invalid[0], InvalidRecord)
+    assert_type([(record.path, record.record_id, record.reason, record.raw) for record in listing.invalid], Skipped)
     assert_type([customer.name async for customer in piriod.customers(metadata=kept, ordering=None)], list[str])
     piriod.customers(countr="CL")  # type: ignore[call-arg]
     piriod.customers("CL")  # type: ignore[call-arg]
     piriod.customers(country=56)  # type: ignore[arg-type]
     piriod.customers(created__gte="2031-05-05")  # type: ignore[arg-type]
     piriod.customers(metadata={"seats": 5})  # type: ignore[dict-item]
+    piriod.customers(on_invalid="ignore")  # type: ignore[arg-type]
     piriod.customers(page_size="20")  # type: ignore[arg-type]
     piriod.across(["acc_1"], countr="CL")  # type: ignore[call-arg]
     piriod.across(["acc_1"], on_error="ignore")  # type: ignore[arg-type]
     piriod.across([1])  # type: ignore[list-item]
+    piriod.across("acc_1")  # type: ignore[arg-type]
+    piriod.across(b"acc_1")  # type: ignore[arg-type]
 
 
-async def workspaces(piriod: PiriodSession) -> None:
+async def workspaces(
+    piriod: PiriodSession,
+    collections: list[list[str] | tuple[str, ...] | set[str] | frozenset[str] | deque[str] | Collection[str]],
+    file: TextIO,
+    source: AsyncIterator[str],
+) -> None:
     async with piriod.across(["acc_1", "acc_2"], on_error="collect", country="CL", page_size=50) as listing:
         assert_type(listing, WorkspaceListing)
         async for workspace, customer in listing:
@@ -183,7 +202,16 @@ async def workspaces(piriod: PiriodSession) -> None:
         async for workspace, page in listing.pages():
             assert_type((workspace, page), tuple[str, Page])
     assert_type(await listing.collect(), dict[str, list[Customer]])
+    for ids in collections:
+        assert_type(piriod.across(ids), WorkspaceListing)
+    assert_type(piriod.across(each for each in ("acc_1", "acc_2")), WorkspaceListing)
+    assert_type(piriod.across({"acc_1": 1}), WorkspaceListing)
+    assert_type(piriod.across({"acc_1": 1}.keys()), WorkspaceListing)
+    assert_type(piriod.across(map(str.strip, file)), WorkspaceListing)
+    assert_type(piriod.across(file), WorkspaceListing)
+    assert_type(piriod.across(source), WorkspaceListing)
     assert_type(listing.errors, dict[str, PiriodError])
+    assert_type(listing.invalid, dict[str, InvalidRecords])
     assert_type(listing.progress, WorkspaceProgress)
     assert_type(listing.progress.workspaces["acc_1"], Progress)
     listing.raise_for_errors()
@@ -195,7 +223,12 @@ def observed(token: str) -> PiriodSession:
         assert_type(attempt.next_wait, float | None)
         assert_type(attempt.error, PiriodError | None)
 
-    return PiriodSession(token, on_attempt=note)
+    async def wait(attempt: Attempt) -> None:
+        note(attempt)
+
+    PiriodSession(token, on_attempt=wait)  # type: ignore[arg-type]
+    attempts: list[Attempt] = []
+    return PiriodSession(token, on_attempt=attempts.append if attempts else note)
 
 
 def queries(since: datetime) -> None:
@@ -204,6 +237,8 @@ def queries(since: datetime) -> None:
     assert_type(query.ordering, str | None)
     assert_type(query.orders_by_created, bool)
     query.country = "MX"  # type: ignore[misc]
+    if query.metadata:
+        query.metadata["plan"] = "silver"  # type: ignore[index]
     CustomerQuery(country=56)  # type: ignore[arg-type]
     CustomerQuery(metadata=5)  # type: ignore[arg-type]
     CustomerQuery(page_size="20")  # type: ignore[arg-type]
@@ -223,6 +258,7 @@ def checkpoints(piriod: PiriodSession, saved: str | bytes) -> str:
 def progress(now: Progress) -> None:
     assert_type(now.total, int | None)
     assert_type(now.delivered, int)
+    assert_type(now.invalid, int)
     assert_type(now.requests, int)
     assert_type(now.retries, int)
     assert_type(now.paused_until, float | None)
@@ -240,10 +276,10 @@ def records(customer: Customer) -> Decimal:
     assert_type(customer.aggregations.balance, Decimal | None)
     assert_type(customer.metadata, dict[str, Any])
     assert_type(customer.tax_settings, dict[str, Any])
-    assert_type(customer.send_invoices, bool)
+    assert_type(customer.send_invoices, bool | None)
     assert_type(customer.test_mode, bool | None)
     assert_type(customer.created, datetime | None)
-    assert_type(customer.status, CustomerStatus)
+    assert_type(customer.status, CustomerStatus | None)
     if customer.country:
         assert_type(customer.country.id, str)
         assert_type(customer.country.currencies, tuple[str, ...])
@@ -253,7 +289,7 @@ def records(customer: Customer) -> Decimal:
     for contact in customer.contacts:
         assert_type(contact.name, str)
         assert_type(contact.orgunit, str | None)
-        assert_type(contact.collections, bool)
+        assert_type(contact.collections, bool | None)
         assert_type(contact.created, datetime | None)
     customer.name = "x"  # type: ignore[misc]
     return customer.aggregations.balance or Decimal(0)
@@ -318,6 +354,7 @@ async def failures(listing: CustomerListing) -> PiriodError | None:
     except DecodeError as error:
         assert_type(error.path, str)
         assert_type(error.record_id, str | None)
+        assert_type(error.checkpoint, Any)
     except IncompleteListError as error:
         assert_type(error.checkpoint, Any)
     except (FilterIgnoredError, PiriodError) as error:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -56,8 +57,38 @@ BAD = [
     *(SAVED.replace(*change) for change in (('"ordering"', '"order"'), ('"created",', "1,"), ('["cus_1"]', '"cus_1"'))),
     *(SAVED.replace(*change) for change in (('["cus_1"]', "[1]"), ('["cus_1"]', "null"), (".000001Z", ""))),
     *(SAVED.replace(*change) for change in (("2031-05-05T", "tomorrow "), ('"2031-05-05T12:00:00.000001Z"', "null"))),
+    SAVED.replace('"created",', '"name",', 1),
     *('{"newer":' + "[" * 100_000, SAVED.replace('"query"', '"newer":' + "[" * 100_000 + "]" * 100_000 + ',"query"')),
 ]
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "expected"),
+    [
+        ("ordering", ("name", "", None, ["created"]), 'expected "created" or "-created"'),
+        (
+            "created",
+            (NOON.replace(tzinfo=None), "2031-05-05T12:00:00Z", None, NOON.date()),
+            "expected an aware datetime",
+        ),
+        ("ids", ("c149", b"c149", None, [3], {"a": 1}, ["a", None]), "expected a set of customer ids"),
+        ("query", (None, b"q", 3), "expected the query of another checkpoint"),
+    ],
+)
+def test_invalid_fields(field: str, values: tuple[Any, ...], expected: str) -> None:
+    """A checkpoint that no listing can be resumed from is a `QueryError` that names the field."""
+    fields = {"ordering": "created", "created": NOON, "ids": frozenset({"a"}), "query": "q"}
+    assert Checkpoint(**fields)  # type: ignore[arg-type]
+    for value in values:
+        with pytest.raises(QueryError) as caught:
+            Checkpoint(**fields | {field: value})
+        assert str(caught.value).startswith(f"{field}={value!r}: {expected}")
+
+
+@pytest.mark.parametrize("ids", [{"a", "b"}, ["a", "b"], ("b", "a"), frozenset("ab"), {"a": 1, "b": 2}.keys()])
+def test_ids(ids: Any) -> None:
+    """Ids may be any set or list of text."""
+    assert Checkpoint(ordering="created", created=NOON, ids=ids, query="q").ids == frozenset("ab")
 
 
 @pytest.mark.parametrize("text", BAD, ids=[repr(text)[:50] for text in BAD])

@@ -162,7 +162,7 @@ def test_known_status() -> None:
     assert f"{CustomerStatus.ARCHIVED}" == "archived" == CustomerStatus.ARCHIVED
 
 
-@pytest.mark.parametrize("text", ["en_mora", "ACTIVE", "", " ", "Ñ"])
+@pytest.mark.parametrize("text", ["en_mora", "ACTIVE", " ", "Ñ"])
 def test_unknown_status(text: str) -> None:
     """Any other text makes a member with that text, also after copying; the enum itself does not grow."""
     status = CustomerStatus(text)
@@ -178,7 +178,7 @@ def test_unknown_status(text: str) -> None:
     assert list(CustomerStatus) == ["active", "archived", "pending"]
 
 
-@pytest.mark.parametrize("value", [None, 3, True, b"active", ["active"]])
+@pytest.mark.parametrize("value", [None, "", 3, True, b"active", ["active"]])
 def test_invalid_status(value: Any) -> None:
     """A status must be text."""
     with pytest.raises(ValueError, match="is not a valid CustomerStatus"):

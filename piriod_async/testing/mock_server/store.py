@@ -1,13 +1,13 @@
 """The data behind the mock server: workspaces, their customers, and a log of changes."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from decimal import Decimal
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from piriod_async.datetimes import DATETIME_TYPES, encode_datetime
 from piriod_async.testing.mock_server.factory import CustomerFactory, spaced_timestamps
 from piriod_async.testing.mock_server.mutations import Change, ChangeKind
 from piriod_async.testing.mock_server.table import CustomerTable
@@ -47,7 +47,10 @@ class Store:
             workspace: Id of the workspace; by default the first.
         """
         copy = msgspec.to_builtins
-        return [copy(customer.payload, builtin_types=(datetime, Decimal)) for customer in self._table(workspace)]
+        types = (Decimal, *DATETIME_TYPES)
+        return [
+            copy(customer.payload, builtin_types=types, enc_hook=encode_datetime) for customer in self._table(workspace)
+        ]
 
     def add(self, customer: Mapping[str, Any] | None = None, *, workspace: str | None = None, **fields: Any) -> str:
         """Add a customer and return its id.

@@ -8,6 +8,8 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from piriod_async.datetimes import encode_datetime, standard_datetime
+
 OMITTED: Final = msgspec.UNSET
 """As the value of a field, removes the field from the response."""
 
@@ -15,7 +17,7 @@ BY_CREATED = attrgetter("created")
 
 TimestampPrecision = Literal["microseconds", "seconds"]
 
-_ENCODER = msgspec.json.Encoder(decimal_format="number")  # 3757.00 stays 3757.00
+_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=encode_datetime)  # 3757.00 stays 3757.00
 _FRACTION = re.compile(rb'(\d\dT\d\d:\d\d:\d\d)\.\d+(Z")')
 
 
@@ -53,7 +55,7 @@ class StoredCustomer:
             elif name in ("created", "updated") and isinstance(value, datetime):
                 if value.tzinfo is None:
                     raise ValueError(f"{name}={value!r}: expected a datetime with a time zone")
-                self.payload[name] = value.astimezone(UTC)
+                self.payload[name] = standard_datetime(value).astimezone(UTC)
                 setattr(self, name, self.payload[name])
             else:
                 self.payload[name] = value

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from piriod_async.datetimes import standard_datetime
 from piriod_async.testing.mock_server.factory import LAST_DAY, CustomerFactory
 from piriod_async.testing.mock_server.filters import filter_customers
 from piriod_async.testing.mock_server.ordering import order_customers
@@ -59,8 +60,10 @@ class CustomerTable:
     def make(self, fields: Mapping[str, Any]) -> StoredCustomer:
         """Make a customer without adding it: newer than all others, unless `fields` says otherwise."""
         created = fields.get("created")
-        is_aware = isinstance(created, datetime) and created.tzinfo
-        customer = self._factory.make(created.astimezone(UTC) if created and is_aware else self._now())
+        if isinstance(created, datetime) and created.tzinfo:
+            customer = self._factory.make(standard_datetime(created).astimezone(UTC))
+        else:
+            customer = self._factory.make(self._now())
         customer.set(fields)
         return customer
 

@@ -15,6 +15,7 @@ STATE = {
     "options": {"--workspace": ["acc_1", "acc_2", "acc_3"], "--ordering": "created"},
     "sizes": [100, 50],
     "customers": {"acc_1": 1_000, "acc_2": 250},
+    "invalid": {"acc_1": 3},
     "checkpoints": {"acc_2": CHECKPOINT},
     "done": ["acc_1"],
     "complete": False,
@@ -22,6 +23,7 @@ STATE = {
 GARBLED = {
     "sizes": [None, [-1, 50], ["100", 50], [1.5], {}],
     "customers": [None, {"acc_1": -1, "acc_2": 1}, {"acc_9": 1, "acc_2": 1}, {"acc_1": 1}, []],
+    "invalid": [None, {"acc_1": -1}, {"acc_9": 1}, [], {"acc_1": "3"}],
     "checkpoints": [None, {"acc_2": {}}, {"acc_9": CHECKPOINT}, {"acc_1": CHECKPOINT}, {"acc_3": CHECKPOINT}],
     "done": [None, ["acc_9"], ["acc_1", "acc_1"], [1], "acc_1"],
     "complete": [None, 0, "false"],

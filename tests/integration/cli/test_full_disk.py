@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from piriod_async.testing.mock_server import MockServer
-from tests.support.command import CLEAN_ENV, COMMAND, env_of, read_rows, run_process
+from tests.support.command import CLEAN_ENV, COMMAND, env_of, read_rows, run_process, without_coverage
 
 RAISE_THE_LIMIT = "raise the limit of the size of files (ulimit -f)"
 
@@ -22,7 +22,7 @@ def limit_files(room):
 
 
 async def run_on_a_full_disk(*arguments, room, stdout=None, **env):
-    env = CLEAN_ENV | {"PYTHONDONTWRITEBYTECODE": "1"} | env
+    env = without_coverage(CLEAN_ENV | {"PYTHONDONTWRITEBYTECODE": "1"} | env)
     pipes = {
         "stdout": stdout or subprocess.PIPE,
         "stderr": subprocess.PIPE,

@@ -194,6 +194,18 @@ OTHER_OPTIONS = {
 }
 
 
+async def test_mock_server(run_cli_in_thread, tmp_path):
+    """An export from the mock server is resumed, though that has another port in each run."""
+    file = tmp_path / "a.jsonl"
+    command = ("customers", "-o", file, "--fields", "id", "--mock", "8000")
+    code, _ = await stop_process(signal.SIGKILL, lambda: committed(file) >= 1_000, *command, env={})
+    assert code == -signal.SIGKILL
+    done = await run_cli_in_thread(*command, "--resume")
+    assert (done.returncode, done.stderr) == (0, "")
+    ids = [row["id"] for row in read_rows(file)]
+    assert len(set(ids)) == len(ids) == 8_000
+
+
 async def test_other_options(run_cli_in_thread, tmp_path):
     """A resume with options that change the output is refused, and touches no file; others may differ."""
     file = tmp_path / "a.csv"

@@ -1,9 +1,12 @@
 """A full disk: an error, and no temporary file that fills it further."""
 
+import os
 import subprocess
 import sys
 
 import pytest
+
+from tests.support.command import without_coverage
 
 # A limit on the size of files fails like a disk with that much room: the last write takes only a part.
 CODE = """
@@ -31,7 +34,7 @@ def test_no_temporary_file(write, tmp_path):
     (tmp_path / "a").write_bytes(b"before")
     contacts = [tmp_path / "contacts.csv"] * (write == "write_csv")
     command = [sys.executable, "-c", CODE, write, tmp_path / "a", *contacts]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=without_coverage(os.environ))
     assert (done.stdout, done.stderr) == ("File too large\n", "")
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
     assert (tmp_path / "a").read_bytes() == b"before"

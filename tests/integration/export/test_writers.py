@@ -204,6 +204,6 @@ def test_missing_pyarrow():
 
 
 def test_layers():
-    """The package imports nothing but records and errors."""
+    """The package imports nothing but records, datetimes and errors."""
     for path in (PACKAGE / "export").glob("*.py"):
-        assert within(imports(path, typing=True), "piriod_async") <= {"models", "errors", "export"}, path
+        assert within(imports(path, typing=True), "piriod_async") <= {"models", "datetimes", "errors", "export"}, path

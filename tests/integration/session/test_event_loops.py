@@ -62,7 +62,9 @@ def test_two_at_once():
 
     async def use():
         assert await read(piriod) == 250
-        with pytest.raises(ConfigurationError, match="in use on another event loop"):
+        with pytest.raises(
+            ConfigurationError, match="in use on another event loop: create a PiriodSession for each loop"
+        ):
             await asyncio.to_thread(asyncio.run, piriod.customers().count())
         await piriod.close()
 

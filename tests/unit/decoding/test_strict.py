@@ -22,6 +22,7 @@ US = {
     "has_regulation": False,
     "tax_percent": 10,
 }
+SENT = ("send_invoices", "send_collections", "send_vouchers")
 ACCEPTED: list[tuple[dict[str, Any], dict[str, Any]]] = [  # fields of the JSON, fields of the customer
     ({"state": {"id": "USAZ", "code": "AZ", "name": "Az"}}, {"state": State(id="USAZ", code="AZ", name="Az")}),
     ({"state": None}, {"state": None}),
@@ -63,7 +64,14 @@ ACCEPTED: list[tuple[dict[str, Any], dict[str, Any]]] = [  # fields of the JSON,
     ({"status": OMITTED}, {"status": CustomerStatus.ACTIVE}),
     ({"status": "archived"}, {"status": CustomerStatus.ARCHIVED}),
     ({"status": "en_mora"}, {"status": CustomerStatus("en_mora")}),
-    ({"status": ""}, {"status": CustomerStatus("")}),
+    ({"status": None}, {"status": None}),
+    (dict.fromkeys(SENT, None), dict.fromkeys(SENT, None)),
+    (
+        {"contacts": [CONTACT | {"invoicing": None, "collections": None}]},
+        {"contacts": (attrs.evolve(GOOD.contacts[0], invoicing=None, collections=None),)},
+    ),
+    ({"name": OMITTED}, {"name": ""}),
+    ({"contacts": [{}]}, {"contacts": (Contact(name=""),)}),
     ({"tax_settings": {"cl_activity_description": "x"}}, {"tax_settings": {"cl_activity_description": "x"}}),
     ({"vip": {"since": [1, None]}, "country": CL | {"capital": "Santiago"}}, {}),
     ({"contacts": [CONTACT | {"fax": "no"}], "aggregations": RECORD["aggregations"] | {"debt": "?"}}, {}),
@@ -110,8 +118,8 @@ def test_defaults() -> None:
 
 
 def test_minimum() -> None:
-    """Only `id` and `name` are required."""
-    assert decoded(b'{"id": "cus_1", "name": "N"}') == Customer(id="cus_1", name="N")
+    """Only `id` is required."""
+    assert decoded(b'{"id": "cus_1"}') == Customer(id="cus_1", name="")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +159,7 @@ def test_page() -> None:
     assert strict.decode_customers(body) == (GOOD, attrs.evolve(GOOD, id="cus_2"))
     page = strict.decode_keys(body)
     assert [(key.id, key.created) for key in page.keys] == [("cus_1", GOOD.created), ("cus_2", GOOD.created)]
-    assert (page.count, page.raw, page.customers) == (142, body, None)
+    assert (page.count, page.raw, page.unplaced_ids) == (142, body, ())
     split = strict.split_page(body)
     assert (split.count, [strict.decode_customer(each).id for each in split.results]) == (142, ["cus_1", "cus_2"])
 

@@ -40,7 +40,7 @@ def test_workspace_column():
     assert batch.schema.names == ["workspace", "id"]
 
 
-@pytest.mark.parametrize("amount", ["0.00000000001", "1" * 29, "1E+30", "1E-11", "1E-50000000", "1E+50000000"])
+@pytest.mark.parametrize("amount", ["0.00000000001", "1" * 29, "1E+30", "1E-11", "1E-1000", "1E+1000"])
 def test_amount_does_not_fit(amount):
     """An amount with too many digits raises an error that names the customer."""
     customer = evolve(MINIMAL, id="cus_bad", aggregations=Aggregations(balance=Decimal(amount)))
@@ -60,7 +60,7 @@ def test_amount_does_not_fit(amount):
         "9" * 28 + "." + "9" * 10,
         "1E+27",
         "1E-10",
-        "0E-50000000",
+        "0E-1000",
     ],
 )
 def test_amount_fits(amount):
