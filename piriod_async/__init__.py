@@ -21,80 +21,22 @@ Imported on demand: `piriod_async.export` (JSON lines, CSV, Parquet, Arrow), `pi
 pytest fixtures) and the command line, `piriod-async`.
 """
 
-from piriod_async.checkpoint import Checkpoint
-from piriod_async.errors import (
-    APIConnectionError,
-    APIStatusError,
-    APITimeoutError,
-    AuthenticationError,
-    BadRequestError,
-    ConfigurationError,
-    DecodeError,
-    FilterIgnoredError,
-    IncompleteListError,
-    NotFoundError,
-    PermissionDeniedError,
-    PiriodError,
-    QueryError,
-    RateLimitError,
-    ServerError,
-    UnexpectedStatusError,
-)
-from piriod_async.integrations.aiohttp import PIRIOD, piriod_context
-from piriod_async.invalid import InvalidRecord, InvalidRecords
-from piriod_async.listing import CustomerListing
-from piriod_async.models import (
-    Aggregations,
-    Contact,
-    Country,
-    Customer,
-    CustomerStatus,
-    Page,
-    Progress,
-    State,
-    WorkspaceProgress,
-)
-from piriod_async.query import CustomerQuery
-from piriod_async.session import PiriodSession
-from piriod_async.transport.attempts import Attempt
-from piriod_async.transport.retry_policy import RetryPolicy
-from piriod_async.workspaces import WorkspaceListing
+import importlib
+import typing
 
-__all__ = [
-    "PIRIOD",
-    "APIConnectionError",
-    "APIStatusError",
-    "APITimeoutError",
-    "Aggregations",
-    "Attempt",
-    "AuthenticationError",
-    "BadRequestError",
-    "Checkpoint",
-    "ConfigurationError",
-    "Contact",
-    "Country",
-    "Customer",
-    "CustomerListing",
-    "CustomerQuery",
-    "CustomerStatus",
-    "DecodeError",
-    "FilterIgnoredError",
-    "IncompleteListError",
-    "InvalidRecord",
-    "InvalidRecords",
-    "NotFoundError",
-    "Page",
-    "PermissionDeniedError",
-    "PiriodError",
-    "PiriodSession",
-    "Progress",
-    "QueryError",
-    "RateLimitError",
-    "RetryPolicy",
-    "ServerError",
-    "State",
-    "UnexpectedStatusError",
-    "WorkspaceListing",
-    "WorkspaceProgress",
-    "piriod_context",
-]
+if typing.TYPE_CHECKING:
+    from piriod_async.public_names import *  # noqa: F403
+    from piriod_async.public_names import __all__ as __all__
+else:
+
+    def __getattr__(name: str) -> object:
+        """Import the names above, which takes a while, when one is used: only then has the command handled Ctrl-C."""
+        if name == "__all__" or not name.startswith("__"):
+            public = importlib.import_module("piriod_async.public_names")
+            globals().update({each: getattr(public, each) for each in public.__all__}, __all__=public.__all__)
+        if name not in globals():
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return globals()[name]
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__getattr__("__all__")})

@@ -19,18 +19,21 @@ PiriodError
 └── IncompleteListError                 the list could not be read completely
 ```
 
-Every error can be pickled with all its attributes, for process pools and task queues.
+Every error can be pickled with all its attributes, for process pools and task queues. Messages are one line of at most
+about 1,000 characters, without control characters; what they quote is complete in the attributes.
 """
 
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
 
+from piriod_async.plain_text import shorten
 
-def printable(text: str) -> str:
-    """Return text that any UTF-8 stream can write: half surrogate pairs, as of a header in Latin-1, become escapes."""
-    return text.encode(errors="backslashreplace").decode()
+MAX_MESSAGE = 1_000  # characters
+_MAX_SHOWN_DETAIL = 400
+_MAX_SHOWN_ID = 100
 
 
 class PiriodError(Exception):
@@ -47,7 +50,7 @@ class PiriodError(Exception):
     retry_budget_exhausted = False
 
     def __init__(self, message: str = "", *, retryable: bool = False) -> None:
-        super().__init__(message)
+        super().__init__(shorten(message, MAX_MESSAGE))
         self.attempts = 0
         self.workspace: str | None = None
         self.retryable = retryable
@@ -56,13 +59,13 @@ class PiriodError(Exception):
         """Return the message, with the workspace, the number of attempts if there were several, and why no more."""
         message = super().__str__()
         if self.workspace is not None and str(self.workspace) not in message:  # a caller may have passed a number
-            message += f" (workspace {self.workspace})"
+            message += f" (workspace {shorten(str(self.workspace), _MAX_SHOWN_ID)})"
         retries = [f"after {self.attempts} attempts"] if self.attempts > 1 else []
         if self.retry_budget_exhausted:
             retries.append("not retried: the session's retry budget is exhausted")
         if retries:
             message += f" ({'; '.join(retries)})"
-        return printable(message)
+        return message
 
 
 class ConfigurationError(PiriodError, ValueError):
@@ -87,6 +90,7 @@ class APIStatusError(PiriodError):
     Attributes:
         status: The HTTP status.
         detail: Message from the body, or the beginning of a body that is not the API's JSON. It may be in Spanish.
+            Empty if the body is a page of customers.
         errors: Messages from the body by field: `{"created__gte": ["Enter a valid date/time."]}`. A nested field is
             named by its path (`"items[0].name"`), and messages that belong to no field are under `""`.
         request_id: Id that the server gave the request, for its support.
@@ -208,18 +212,19 @@ def error_from_response(
     """
     error_class = _CLASS_BY_STATUS.get(status, ServerError if status // 100 == 5 else UnexpectedStatusError)  # noqa: PLR2004
     try:
-        errors = dict(_flatten(msgspec.json.decode(body)))
+        value = msgspec.json.decode(body.removeprefix(BOM_UTF8))
+        errors = {} if _is_page(value) else dict(_flatten(value))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         detail, errors = " ".join(body.decode(errors="replace").split())[:_MAX_DETAIL], {}
     else:
         detail = " ".join(errors.pop("detail", [])) or _summary(errors)
-    message = f"{request}: {status} {reason}".rstrip()
+    message = f"{request}: {status} {shorten(reason, _MAX_SHOWN_ID)}".rstrip()
     if detail not in ("", reason):
-        message += f": {detail}"
+        message += f": {shorten(detail, _MAX_SHOWN_DETAIL)}"
     if retry_after is not None:
         message += f" [retry after {retry_after:g} s]"
     if request_id:
-        message += f" [request {request_id}]"
+        message += f" [request {shorten(request_id, _MAX_SHOWN_ID)}]"
     return error_class(
         message,
         status=status,
@@ -229,6 +234,11 @@ def error_from_response(
         retry_after=retry_after,
         body=body,
     )
+
+
+def _is_page(value: Any) -> bool:
+    """Return whether a body, for all its status, has customers: their data belongs in no message."""
+    return isinstance(value, dict) and isinstance(value.get("results"), list)
 
 
 def _flatten(value: Any, path: str = "") -> Iterator[tuple[str, list[str]]]:

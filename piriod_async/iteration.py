@@ -99,7 +99,7 @@ class Iteration:
             page = await self._fetch(1, 1, self._created_range)
             decoded = await self._decode(page)
             if raise_invalid and decoded.invalid:
-                raise _to_error(decoded.invalid[0][1])
+                raise self._to_error(decoded.invalid[0][1])
             return Page(customers=decoded.customers, count=page.count, raw=page.raw)
 
     async def aclose(self) -> None:
@@ -191,7 +191,7 @@ class Iteration:
         if decoded.invalid and self._on_invalid == "raise":
             position, record = decoded.invalid[0]
             customers = keys = customers[:position]
-            self._failure = _to_error(record)
+            self._failure = self._to_error(record)
         else:
             for _, record in decoded.invalid:
                 self._skip(record)
@@ -206,10 +206,20 @@ class Iteration:
 
     async def _decode(self, page: RawPage) -> DecodedPage:
         """Decode the customers that a response adds, and verify that they match the filters."""
-        decoded = await self._decoder.decode_customers(page, by_created=self._needs_created, reported=self._reported)
-        if self._check_filters:
-            verify(self.query, decoded.customers, test_mode=self._test_mode)
+        try:
+            decoded = await self._decoder.decode_customers(
+                page, by_created=self._needs_created, reported=self._reported
+            )
+            if self._check_filters:
+                verify(self.query, decoded.customers, test_mode=self._test_mode)
+        except PiriodError as error:
+            raise self._transport.redactor.error(error)  # noqa: B904 (the same error)
         return decoded
+
+    def _to_error(self, record: InvalidRecord) -> DecodeError:
+        error = record.to_error()
+        error.attempts = 1  # its response is not requested again
+        return self._transport.redactor.error(error)  # what it quotes may echo the request
 
     @property
     def _created_range(self) -> TimeRange:
@@ -225,9 +235,3 @@ class Iteration:
             if isinstance(error, IncompleteListError | DecodeError):
                 error.checkpoint = self.checkpoint
             raise
-
-
-def _to_error(record: InvalidRecord) -> DecodeError:
-    error = record.to_error()
-    error.attempts = 1  # its response is not requested again
-    return error

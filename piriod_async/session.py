@@ -14,8 +14,8 @@ from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.query import CustomerFilters, CustomerQuery, show_filters
 from piriod_async.transport.attempts import AttemptHook
-from piriod_async.transport.auth import SecretStr, validate_token, validate_workspace
-from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url
+from piriod_async.transport.auth import Secret, validate_token, validate_workspace
+from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url, hide_login
 from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.transport import Transport
 from piriod_async.validators import check_callback, check_positive_int, check_seconds
@@ -24,7 +24,15 @@ from piriod_async.workspaces import OnError, WorkspaceIds, WorkspaceListing
 if TYPE_CHECKING:
     import aiohttp
 
-_BOOL_BY_TEXT = {"": False, "0": False, "false": False, "no": False, "1": True, "true": True, "yes": True}
+_BOOL_BY_TEXT = {  # those of the command's option
+    **dict.fromkeys(("", "0", "false", "f", "no", "n", "off"), False),
+    **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
+}
+
+
+def _environ(name: str) -> str:
+    """Return an environment variable without the line end that `echo` and files with CRLF leave in it."""
+    return os.environ.get(name, "").strip()
 
 
 @frozen(kw_only=True)
@@ -61,6 +69,12 @@ class SessionOptions(TypedDict, total=False):
     retry: RetryPolicy
     max_page_bytes: int
     on_attempt: AttemptHook | None
+
+
+def hide_login_option(options: SessionOptions) -> None:
+    """Take a user and password out of `base_url`, which a traceback with local variables would show."""
+    if "base_url" in options:
+        options["base_url"] = hide_login(options["base_url"])
 
 
 class PiriodSession:
@@ -108,8 +122,9 @@ class PiriodSession:
         max_page_bytes: int = 16 * 1024 * 1024,
         on_attempt: AttemptHook | None = None,
     ) -> None:
-        token = SecretStr(token)  # from here on, a traceback with local variables shows stars
-        validate_token(token)
+        secret, base_url = Secret(token, scheme="Token"), hide_login(base_url)
+        del token  # from here on, a traceback with local variables shows stars
+        validate_token(secret)
         if not isinstance(test_mode, bool):
             raise ConfigurationError(f"test_mode={test_mode!r}: expected True or False")
         if not isinstance(retry, RetryPolicy):
@@ -124,7 +139,7 @@ class PiriodSession:
         self._transport = Transport(
             url=customers_url(base_url),
             auth_headers={
-                "Authorization": SecretStr(f"Token {token}"),
+                "Authorization": secret,
                 "x-piriod-test-mode": "true" if test_mode else "false",
             },
             client_session=client_session,
@@ -149,17 +164,20 @@ class PiriodSession:
         Raises:
             ConfigurationError: `PIRIOD_TOKEN` is not set, or a value is not valid.
         """
-        if not os.environ.get("PIRIOD_TOKEN"):
-            raise ConfigurationError("PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)")
-        mode = os.environ.get("PIRIOD_TEST_MODE", "")
+        hide_login_option(options)
+        workspace = workspace or _environ("PIRIOD_WORKSPACE") or None
+        if not _environ("PIRIOD_TOKEN"):
+            missing = "PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)"
+            also = "PIRIOD_WORKSPACE is not set either: expected a workspace id, unless each listing names its own"
+            raise ConfigurationError(missing if workspace else f"{missing}. {also}")
+        mode = _environ("PIRIOD_TEST_MODE")
         if mode.casefold() not in _BOOL_BY_TEXT:
             raise ConfigurationError(f"PIRIOD_TEST_MODE={mode!r}: expected true or false")
         env_options: SessionOptions = {
             "test_mode": _BOOL_BY_TEXT[mode.casefold()],
-            "base_url": os.environ.get("PIRIOD_BASE_URL") or DEFAULT_BASE_URL,
+            "base_url": hide_login(_environ("PIRIOD_BASE_URL") or DEFAULT_BASE_URL),
         }
-        workspace = workspace or os.environ.get("PIRIOD_WORKSPACE") or None
-        return cls(os.environ["PIRIOD_TOKEN"], workspace, **(env_options | options))
+        return cls(_environ("PIRIOD_TOKEN"), workspace, **(env_options | options))
 
     @show_filters
     def customers(

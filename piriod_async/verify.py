@@ -46,8 +46,12 @@ def verify(query: CustomerQuery, customers: Collection[Customer], *, test_mode: 
             if not condition.matches(value):
                 raise FilterIgnoredError(
                     f"the server seems to ignore the filter {condition.filter}: it answered with customer "
-                    f"{customer.id}, whose value is {value!r}. If that is a match, use check_filters=False"
+                    f"{customer.id}, whose value is {_show(value)}. If that is a match, use check_filters=False"
                 )
+
+
+def _show(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else repr(value)
 
 
 @frozen

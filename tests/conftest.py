@@ -25,6 +25,8 @@ def no_blocking_call() -> Iterator[None]:
     with blockbuster_ctx("piriod_async", excluded_modules=excluded) as blockbuster:
         blockbuster.functions["threading.Lock.acquire"].deactivate()  # coverage takes one for every line
         blockbuster.functions["threading.Lock.acquire_lock"].deactivate()
+        # the command calls functions of `export`, which others call in a thread
+        blockbuster.functions["os.stat"].can_block_in("piriod_async/cli/partial_files.py", {"open", "complete"})
         yield
 
 

@@ -54,6 +54,16 @@ def test_all() -> None:
     assert len(piriod_async.__all__) == len(NAMES)
 
 
+def test_lazy_import() -> None:
+    """Importing the package imports nothing else; the first use of a name, or `dir`, has all names and submodules."""
+    uses = ["piriod_async.Customer", "'Customer' in dir(piriod_async) or 1 / 0", "from piriod_async import *"]
+    for use in uses:
+        code = f"import sys, piriod_async; assert 'aiohttp' not in sys.modules; {use}; piriod_async.errors.PiriodError"
+        subprocess.run([sys.executable, "-c", code], check=True)
+    with pytest.raises(AttributeError, match="module 'piriod_async' has no attribute 'customer'"):
+        piriod_async.customer  # type: ignore[attr-defined]  # noqa: B018
+
+
 def test_nothing_else() -> None:
     """Nothing but modules looks public beside them."""
     others = {name for name in vars(piriod_async) if not name.startswith("_")} - NAMES
@@ -142,8 +152,8 @@ def test_caller() -> None:
 
 
 def test_import() -> None:
-    """Importing the package does not import what only some users need."""
-    code = "import sys, piriod_async; print(*sys.modules)"
+    """Importing a name does not import what only some users need."""
+    code = "import sys; from piriod_async import PiriodSession; print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.split(".")[0] if not name.startswith("piriod_async.") else name for name in run.stdout.split()}
     assert "piriod_async.session" in loaded

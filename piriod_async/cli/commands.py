@@ -3,7 +3,6 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +12,11 @@ from piriod_async import ConfigurationError, PiriodSession
 from piriod_async.cli.connection import MOCK_WORKSPACE
 from piriod_async.cli.export_command import export_customers
 from piriod_async.cli.filter_options import FILTERS, filter_options
-from piriod_async.cli.messages import ERROR, INTERRUPTED, OK, USAGE, print_error
+from piriod_async.cli.messages import ERROR, OK, USAGE, CommandError, describe_os_error, os_hint, print_error
 from piriod_async.cli.options import Options
+from piriod_async.cli.signals import INTERRUPTED
+from piriod_async.cli.streams import open_closed_streams
+from piriod_async.version import VERSION
 
 MOCK_CUSTOMERS = 1_000
 EXIT_CODES = """\b
@@ -23,7 +25,7 @@ Exit codes:
   1    error of the API, the network or a file
   2    wrong usage
   3    incomplete: the list changed too much, a workspace failed, or customers were left out
-  130  interrupted
+  130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 """
 PATH = click.Path(dir_okay=False, path_type=Path)
 NON_NEGATIVE, POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
@@ -31,8 +33,9 @@ NON_NEGATIVE, POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit code."""
-    if sys.stdout is None or sys.stderr is None:
-        print_error("standard output or error is closed: expected both open")
+    open_closed_streams()
+    if sys.stdout is None:
+        print_error("standard output is closed: expected it open, or redirected to a file or /dev/null")
         return USAGE
     try:
         return cli.main(arguments, prog_name="piriod-async", standalone_mode=False) or OK
@@ -42,7 +45,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         _report(error)
         return error.exit_code
     except OSError as error:
-        print_error(str(error))
+        print_error(describe_os_error(error), os_hint(error))
         return ERROR
 
 
@@ -51,8 +54,10 @@ def _report(error: click.ClickException) -> None:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    print_error(error.format_message() + (f"\nTry '{context.command_path} --help'." if context else ""))
+    advice = error.advice if isinstance(error, CommandError) else ""
+    if isinstance(error, click.UsageError) and error.ctx:
+        advice = f"Try '{error.ctx.command_path} --help'."
+    print_error(error.format_message(), advice)
 
 
 def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...] | None:
@@ -69,7 +74,7 @@ def _validate_workspaces(_: click.Context, __: click.Parameter, values: Sequence
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(version("piriod-async"), message="%(prog)s %(version)s")
+@click.version_option(VERSION, message="%(prog)s %(version)s")
 def cli() -> None:
     """List and export the customers of Piriod workspaces.
 
@@ -99,16 +104,23 @@ def cli() -> None:
     type=click.Choice(["table", "jsonl", "csv", "parquet"]),
     help="Default: by the suffix of FILE; else a table on a terminal, jsonl in a pipe.",
 )
-@click.option("--fields", callback=_split_names, metavar="A,B,…", help="Fields to write, in this order.")
+@click.option("--fields", callback=_split_names, metavar="A,B,...", help="Fields to write, in this order.")
 @click.option("--contacts-output", type=PATH, metavar="FILE", help="Write the contacts to a second CSV file.")
 @click.option(
     "--no-escape-formulas",
     is_flag=True,
     help="Leave out the apostrophe that keeps spreadsheets from running text such as =1+1 (CSV).",
 )
+@click.option("--bom", is_flag=True, help="Begin the CSV with a byte order mark, by which spreadsheets know UTF-8.")
 @click.option("--resume", is_flag=True, help="Resume an interrupted export to FILE.")
 @click.option("--token-file", type=PATH, metavar="FILE", help="File with the API token; overrides PIRIOD_TOKEN.")
-@click.option("--base-url", envvar="PIRIOD_BASE_URL", metavar="URL", help="Base URL of the API, if not production.")
+@click.option(
+    "--base-url",
+    envvar="PIRIOD_BASE_URL",
+    callback=lambda _, __, value: value and value.strip(),
+    metavar="URL",
+    help="Base URL of the API, if not production.",
+)
 @click.option(
     "--concurrency", type=POSITIVE, default=8, show_default=True, metavar="N", help="Maximum concurrent requests."
 )

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack, aclosing, nullcontext
@@ -12,26 +11,28 @@ import click
 from attrs import define, evolve, field
 
 from piriod_async import Checkpoint, CustomerListing, InvalidRecord, PiriodError, PiriodSession
-from piriod_async.cli.connection import open_session, resolve_credentials, resolve_workspaces
+from piriod_async.cli.connection import open_session, resolve_connection
 from piriod_async.cli.messages import (
     ERROR,
     INCOMPLETE,
-    INTERRUPTED,
     OK,
     CommandError,
     describe,
+    describe_os_error,
     exit_code,
     hint,
     join_nonempty,
+    os_hint,
     print_error,
-    sanitize_line,
+    to_line,
 )
 from piriod_async.cli.options import Options
 from piriod_async.cli.outputs import make_encoder, make_files
 from piriod_async.cli.partial_files import PartialFile, ResumableExport
 from piriod_async.cli.progress import ProgressDisplay
-from piriod_async.export import Encoder, ExportError
-from piriod_async.export.write_all import write_all_blocking
+from piriod_async.cli.signals import INTERRUPTED
+from piriod_async.cli.streams import is_pipe, write_stdout
+from piriod_async.export import FIELDS, Encoder, ExportError
 
 MAX_EXAMPLES = 3  # customers that were left out, in the message
 
@@ -50,7 +51,10 @@ def export_customers(options: Options) -> int:
         raise click.UsageError(describe(error)) from error
     except ModuleNotFoundError as error:
         raise click.UsageError(str(error)) from error
-    export = _Export(options, encoder, files, resolve_workspaces(options), resolve_credentials(options))
+    if unknown := options.unknown_orderings:
+        names, known = ",".join(unknown), f"expected some of {', '.join(FIELDS)}"
+        print_error(f"warning: --ordering {names}: customers have no such field, so the API may ignore it", known)
+    export = _Export(options, encoder, files, *resolve_connection(options))
     with ExitStack() as stack:
         stack.callback(export.close)
         if options.verbose:
@@ -66,7 +70,8 @@ def export_customers(options: Options) -> int:
         except BrokenPipeError:
             return OK  # closed early, as by `head`
         except OSError as error:
-            raise CommandError(sanitize_line(error), export.resume_hint(), exit_code=ERROR) from error
+            advice = join_nonempty(os_hint(error), export.resume_hint())
+            raise CommandError(describe_os_error(error), advice, exit_code=ERROR) from error
     return OK
 
 
@@ -91,12 +96,15 @@ class _Export:
     files: Sequence[PartialFile]
     workspaces: tuple[str, ...]
     credentials: dict[str, Any] = field(repr=False)
-    display: ProgressDisplay = field(factory=ProgressDisplay, init=False)
+    display: ProgressDisplay = field(init=False)
     errors: dict[str, PiriodError] = field(factory=dict, init=False)
     invalid: dict[str, int] = field(factory=dict, init=False)
     invalid_examples: list[InvalidRecord] = field(factory=list, init=False)
     _resumable: ResumableExport | None = field(default=None, init=False)
     _written: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.display = ProgressDisplay(disable=not self.files and is_pipe(sys.stdout))
 
     async def count(self) -> None:
         """Print the number of customers of each workspace."""
@@ -151,6 +159,8 @@ class _Export:
             self._resumable.complete()
             if sys.stderr.isatty():
                 print_error(f"{self._written:,} customers in {self.options.output}")
+        elif not self.options.count:
+            self._print(self.encoder.footer())
         if skipped:
             raise CommandError(skipped, exit_code=INCOMPLETE)
 
@@ -203,7 +213,7 @@ class _Export:
 
     def _describe_invalid(self) -> str:
         """Return how many customers were left out, and the first of them; empty if all were written."""
-        total, examples = sum(self.invalid.values()), [sanitize_line(record) for record in self.invalid_examples]
+        total, examples = sum(self.invalid.values()), [to_line(record) for record in self.invalid_examples]
         if not total:
             return ""
         more = [f"{total - len(examples):,} more"] if total > len(examples) else []
@@ -239,9 +249,4 @@ class _Export:
 
     def _print(self, data: bytes) -> None:
         with self.display.suspended() if sys.stdout.isatty() else nullcontext():
-            try:
-                write_all_blocking(sys.stdout.buffer, data)  # with PYTHONUNBUFFERED, it may take a part
-                sys.stdout.buffer.flush()
-            except OSError:  # the rest must not be flushed at exit
-                os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-                raise
+            write_stdout(data)

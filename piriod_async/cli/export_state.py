@@ -1,7 +1,5 @@
 """The state file of an interrupted export: how much of it is valid, and where to resume."""
 
-import os
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -10,7 +8,8 @@ import click
 import msgspec
 
 from piriod_async import Checkpoint
-from piriod_async.cli.messages import sanitize_line
+from piriod_async.cli.file_system import fsync_path, with_suffix_added
+from piriod_async.plain_text import sanitize_line
 
 _Count = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -84,7 +83,8 @@ class ExportState(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fiel
             temporary.write_bytes(msgspec.json.encode(self))
             fsync_path(temporary)
             temporary.replace(path)
-        except OSError:  # a full disk
+        except OSError as error:  # a full disk, or one that does not rename over a file
+            error.filename = path
             temporary.unlink(missing_ok=True)
             raise
         fsync_path(path.parent)
@@ -117,19 +117,3 @@ def _format_value(value: Any) -> str:
     if value is None or value is False:
         return "not given"
     return ",".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def with_suffix_added(path: Path, suffix: str) -> Path:
-    """Return the path with a suffix appended to its name."""
-    return path.with_name(path.name + suffix)
-
-
-def fsync_path(path: Path) -> None:
-    """Flush a file, or a directory's entries, to disk."""
-    if sys.platform == "win32" and path.is_dir():  # Windows cannot open a directory
-        return
-    descriptor = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -14,6 +14,8 @@ from piriod_async.cli.messages import option_name
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
+_OUT_OF_RANGE = re.compile("year|month|day|hour|minute|second")  # "month must be in 1..12"
+
 FILTERS = tuple(attribute.name for attribute in attrs.fields(CustomerQuery))
 
 
@@ -45,8 +47,9 @@ def _parse_datetime(_: click.Context, __: click.Parameter, value: str | None) ->
     try:
         parsed = datetime.fromisoformat(value)
     except ValueError as error:
+        reason = f"{error}; " if _OUT_OF_RANGE.match(str(error)) else ""
         expected = "expected a date and time with a UTC offset, such as 2026-01-31T00:00:00-03:00"
-        raise click.BadParameter(f"{value!r}: {expected}") from error
+        raise click.BadParameter(f"{value!r}: {reason}{expected}") from error
     if parsed.utcoffset() is None:
         naive = parsed.isoformat()
         raise click.BadParameter(
@@ -70,7 +73,7 @@ def _argument_docs(documented: type) -> dict[str, str]:
     """Return the first sentence on each argument in a Google-style docstring."""
     arguments = (inspect.getdoc(documented) or "").partition("Args:\n")[2].partition("\n\n")[0]
     entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", arguments, re.MULTILINE)
-    texts = {name: " ".join(text.replace("`", "").split()) for name, text in entries}
+    texts = {name: " ".join(text.replace("`", "").replace("…", "...").split()) for name, text in entries}
     return {name: text.partition(". ")[0].rstrip(".") + "." for name, text in texts.items()}
 
 

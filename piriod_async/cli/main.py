@@ -3,6 +3,8 @@
 import sys
 from collections.abc import Sequence
 
+from piriod_async.cli.signals import INTERRUPTED, handle_signals
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
@@ -13,11 +15,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code. `--help` lists them.
     """
+    with handle_signals() as interruption:
+        try:
+            code = _run(arguments)
+        except KeyboardInterrupt:
+            return interruption.exit_code
+        return interruption.exit_code if code == INTERRUPTED else code
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     try:
-        from piriod_async.cli.commands import run  # noqa: PLC0415 (needs an extra)
+        from piriod_async.cli.commands import run  # noqa: PLC0415 (needs an extra, and takes a while)
     except ModuleNotFoundError as error:
-        if str(error.name).partition(".")[0] not in ("click", "rich"):
+        if str(error.name).partition(".")[0] not in ("click", "portalocker", "rich"):
             raise
-        sys.stderr.write("piriod-async: the command line needs click and rich: pip install 'piriod-async[cli]'\n")
+        sys.stderr.write("piriod-async: the command line needs more packages: pip install 'piriod-async[cli]'\n")
         return 2
     return run(arguments)

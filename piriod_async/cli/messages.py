@@ -1,5 +1,6 @@
 """Exit codes, error messages, and advice on what to do about an error."""
 
+import errno
 import re
 
 import click
@@ -19,9 +20,12 @@ from piriod_async import (
     RateLimitError,
     ServerError,
 )
+from piriod_async.cli.streams import StandardError
 from piriod_async.export import ExportError
+from piriod_async.plain_text import shorten
 
-OK, ERROR, USAGE, INCOMPLETE, INTERRUPTED = 0, 1, 2, 3, 130
+OK, ERROR, USAGE, INCOMPLETE = 0, 1, 2, 3
+_MAX_LINE = 1_000  # characters
 
 _HINTS: list[tuple[type[PiriodError], str]] = [
     (AuthenticationError, "check the token: creating a new one revokes the previous one"),
@@ -31,12 +35,19 @@ _HINTS: list[tuple[type[PiriodError], str]] = [
     (ServerError, "the server failed: try again later"),
     (APIConnectionError, "check the network, and PIRIOD_BASE_URL if it is set; then try again"),
     (FilterIgnoredError, "use --no-check-filters to accept the results as they are"),
-    (IncompleteListError, "try again when the list changes less"),
     (ExportError, "leave the field out with --fields, or use another --format"),
     (APIStatusError, "use -v to show every attempt"),
 ]
-# names come from anyone: no escape sequences, no text that runs backwards
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_OS_HINTS = [
+    ({errno.EACCES, errno.EPERM, errno.EROFS}, "choose a file in a folder that you may write to"),
+    ({errno.ENOSPC, errno.EDQUOT}, "free some space, or choose a file on another disk"),
+    ({errno.EFBIG}, "raise the limit of the size of files (ulimit -f)"),
+]
+_OPTIONS = {  # by the arguments that messages advise
+    "ordering=None": "--ordering ''",
+    'ordering="created"': "--ordering created",
+    "check_filters=False": "--no-check-filters",
+}
 _ARGUMENT = re.compile(r"(?:^|(?<=no later than ))(?!token)([a-z_]+)=")
 
 
@@ -44,19 +55,26 @@ class CommandError(click.ClickException):
     """Ends the command.
 
     Args:
-        message: The problem, in one line.
-        advice: The way out, in one line; may be empty.
+        message: The problem.
+        advice: The way out; may be empty.
         exit_code: Exit code of the process.
     """
 
     def __init__(self, message: str, advice: str = "", *, exit_code: int = ERROR) -> None:
-        super().__init__(f"{message}\n{advice}".strip())
+        super().__init__(message)
+        self.advice = advice
         self.exit_code = exit_code  # type: ignore[misc]  # click declares it per class
 
 
-def print_error(message: str) -> None:
-    """Print a message to standard error, prefixed with the program's name."""
-    click.echo(f"piriod-async: {message}", err=True)
+def print_error(message: str, advice: str = "") -> None:
+    """Print a message to standard error, prefixed with the program's name, and advice on a line of its own."""
+    lines = [to_line(f"piriod-async: {message}"), *filter(None, [to_line(advice)])]
+    print(*lines, sep="\n", file=StandardError(), flush=True)
+
+
+def to_line(text: object) -> str:
+    """Return text for one line of a terminal, without control characters and of limited length."""
+    return shorten(str(text), _MAX_LINE)
 
 
 def exit_code(error: PiriodError) -> int:
@@ -74,11 +92,23 @@ def hint(error: PiriodError) -> str:
 
 
 def describe(error: PiriodError) -> str:
-    """Return an error's message in one line, with an invalid argument named as its option (`--page-size`)."""
-    message = sanitize_line(error)
-    if not isinstance(error, ConfigurationError | QueryError | ExportError):
-        return message
-    return _ARGUMENT.sub(lambda argument: f"{option_name(argument[1])} ", message)
+    """Return an error's message in one line, with arguments named as their options (`--page-size`)."""
+    message = str(error)
+    for argument, option in _OPTIONS.items():
+        message = message.replace(argument, option)
+    if isinstance(error, ConfigurationError | QueryError | ExportError):
+        message = _ARGUMENT.sub(lambda argument: f"{option_name(argument[1])} ", message)
+    return to_line(message)
+
+
+def describe_os_error(error: OSError) -> str:
+    """Return the message of an error of the system without its number, after the (new) name of the file."""
+    return ": ".join(str(part) for part in (error.filename2 or error.filename, error.strerror or error) if part)
+
+
+def os_hint(error: OSError) -> str:
+    """Return advice on an error of the system; may be empty."""
+    return next((text for codes, text in _OS_HINTS if error.errno in codes), "")
 
 
 def option_name(parameter: str) -> str:
@@ -89,11 +119,3 @@ def option_name(parameter: str) -> str:
 def join_nonempty(*texts: str) -> str:
     """Join the texts that are not empty with semicolons."""
     return "; ".join(filter(None, texts))
-
-
-def sanitize_line(text: object) -> str:
-    """Return text that is safe to print on one line of a terminal.
-
-    Each run of white space becomes a space, each control character U+FFFD.
-    """
-    return _UNPRINTABLE.sub("\ufffd", " ".join(str(text).split()))

@@ -11,14 +11,15 @@ import msgspec
 from attrs import asdict, frozen
 
 from piriod_async.cli.messages import option_name
+from piriod_async.export import FIELDS
 from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
 
 _FORMAT_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
-_CONFLICTS_WITH_COUNT = ("output", "limit", "format", "fields", "contacts_output", "no_escape_formulas", "resume")
+_CHANGE_CSV = ("contacts_output", "no_escape_formulas", "bom")
+_CONFLICTS_WITH_COUNT = ("output", "limit", "format", "fields", "resume", *_CHANGE_CSV)
 _CONFLICTS = [*(("count", name) for name in _CONFLICTS_WITH_COUNT), ("mock", "token_file")]
 _REQUIREMENTS = [("contacts_output", "output"), ("resume", "output")]
-_CSV_ONLY = ("contacts_output", "no_escape_formulas")
-_CHANGE_THE_OUTPUT = ("test_mode", "limit", "fields", "contacts_output", "no_escape_formulas", "base_url", "mock")
+_CHANGE_THE_OUTPUT = ("test_mode", "limit", "fields", "base_url", "mock", *_CHANGE_CSV)
 
 
 @frozen(kw_only=True)
@@ -45,6 +46,7 @@ class Options:
     fields: tuple[str, ...] | None
     contacts_output: Path | None
     no_escape_formulas: bool
+    bom: bool
     resume: bool
     token_file: Path | None
     base_url: str | None
@@ -62,21 +64,21 @@ class Options:
             if one in given and other not in given:
                 raise click.UsageError(f"{option_name(one)} requires {option_name(other)}")
         self._check_format()
-        for name in _CSV_ONLY:
+        for name in _CHANGE_CSV:
             if name in given and self.output_format != "csv":
                 raise click.UsageError(f"{option_name(name)} requires --format csv")
 
     def _check_format(self) -> None:
         if not self.output:
             if self.output_format == "parquet":
-                raise click.UsageError("--format parquet requires --output")
+                raise click.UsageError("--format parquet requires --output FILE: it cannot be written to a pipe")
         elif self.output == Path("-"):
-            raise click.UsageError(
-                "--output -: expected a file name; without --output, customers go to standard output"
-            )
+            raise click.UsageError("--output -: leave it out to write to standard output, and choose with --format")
         elif not self.output_format:
             suffixes = ", ".join(_FORMAT_BY_SUFFIX)
-            raise click.UsageError(f"--output {self.output}: expected a name that ends in {suffixes}; or --format")
+            raise click.UsageError(
+                f"--output {self.output}: expected a name that ends in {suffixes}; or --format, such as --format jsonl"
+            )
         elif self.output_format == "table":
             raise click.UsageError("--format table cannot be combined with --output: expected jsonl, csv or parquet")
 
@@ -101,6 +103,13 @@ class Options:
             "check_filters": not self.no_check_filters,
             "on_invalid": "skip" if self.skip_invalid else "raise",
         }
+
+    @property
+    def unknown_orderings(self) -> list[str]:
+        """Names in the ordering that are no fields of a customer, which the API ignores."""
+        ordering: str = self.filters["ordering"] or ""
+        names = [name.strip().removeprefix("-") for name in ordering.split(",") if name.strip()]
+        return [name for name in names if name.partition("__")[0] not in FIELDS]
 
     @property
     def effective_concurrency(self) -> int:

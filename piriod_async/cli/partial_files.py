@@ -9,10 +9,10 @@ has its index at the end and cannot be appended to, so its partial file is an Ar
 """
 
 import os
-import shutil
+import stat
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -22,8 +22,11 @@ from attrs import define, field
 from msgspec.structs import replace
 
 from piriod_async import Checkpoint, Customer
-from piriod_async.cli.export_state import ExportState, damaged_error, fsync_path, with_suffix_added
+from piriod_async.cli.export_state import ExportState, damaged_error
+from piriod_async.cli.file_system import fsync, fsync_path, lock, with_suffix_added
+from piriod_async.cli.messages import join_nonempty
 from piriod_async.export import Encoder
+from piriod_async.export.atomic_file import permissions_of, replace_file, set_permissions
 
 COMMIT_INTERVAL = 1_000  # customers
 WORKING_SUFFIXES = (".part", ".part.tmp", ".part.state", ".part.state.tmp")
@@ -38,11 +41,13 @@ class PartialFile:
         target: The final path.
         encoder: Encodes the customers.
         convert: Converts the partial file (first argument) to the final format; None if it already has it.
+        is_locked: Whether no other process can write the partial file.
     """
 
     target: Path
     encoder: Encoder
     convert: Callable[[Path, Path], None] | None = None
+    is_locked: bool = field(default=False, init=False)
     _file: BinaryIO = field(factory=BytesIO, init=False, repr=False)  # replaced by open()
     _is_new: bool = field(default=False, init=False, repr=False)
 
@@ -52,7 +57,7 @@ class PartialFile:
         return with_suffix_added(self.target, ".part")
 
     def open(self) -> None:
-        """Open the partial file for this process only.
+        """Open the partial file, for this process only if the file system has locks.
 
         Raises:
             click.UsageError: Another process is writing it.
@@ -60,11 +65,15 @@ class PartialFile:
         binary = getattr(os, "O_BINARY", 0)  # without it, Windows changes line ends
         self._is_new = not self.path.exists()
         self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | binary, 0o666), "r+b")
-        if not _lock(self._file, self.path):
+        locked = lock(self._file, self.path)
+        if locked.is_held_elsewhere:
+            self._is_new = False  # the other process may have created it a moment later
             self._file.close()
             raise click.UsageError(f"another export is writing {self.path}: wait for it, or choose another name")
-        if self.target.exists():  # a replaced file keeps its permissions
-            shutil.copymode(self.target, self.path)
+        self.is_locked = locked.is_supported
+        permissions = permissions_of(self.target)
+        if permissions is not None:  # those of a file that may be read-only, but not to a resume
+            set_permissions(self.path, permissions | stat.S_IRUSR | stat.S_IWUSR)
 
     def truncate(self, size: int) -> None:
         """Drop everything after the first `size` bytes.
@@ -79,12 +88,14 @@ class PartialFile:
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        self._file.write(data)
+        with self._named_in_errors():
+            self._file.write(data)
 
     def sync(self) -> int:
         """Flush the file to disk and return its size in bytes."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        with self._named_in_errors():
+            self._file.flush()
+            fsync(self._file.fileno())
         return self._file.tell()
 
     def complete(self, size: int) -> None:
@@ -98,13 +109,16 @@ class PartialFile:
         if self.convert:
             complete = with_suffix_added(self.path, ".tmp")
             try:
+                complete.touch()
+                set_permissions(complete, permissions_of(self.path))
                 self.convert(self.path, complete)
-                shutil.copymode(self.path, complete)
                 fsync_path(complete)
             except OSError:  # a full disk
                 complete.unlink(missing_ok=True)
                 raise
-        complete.replace(self.target)
+        permissions = permissions_of(self.target)
+        replace_file(complete, self.target)
+        set_permissions(self.target, permissions)
         self.path.unlink(missing_ok=True)
         fsync_path(self.target.parent)
 
@@ -113,10 +127,20 @@ class PartialFile:
         with suppress(OSError):  # a full disk: what cannot be flushed was not committed
             self._file.close()
 
-    def abandon(self) -> None:
-        """Close the file, and delete it if `open` created it."""
-        if self._is_new:
-            self.path.unlink(missing_ok=True)  # while it is locked
+    @contextmanager
+    def _named_in_errors(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = self.path
+            raise
+
+    def abandon(self, *, delete: bool = False) -> None:
+        """Close the file, and delete it if `open` created it, or if asked to."""
+        if sys.platform == "win32":
+            self.close()  # Windows cannot delete an open file; elsewhere it stays open, and so locked
+        if self._is_new or delete:
+            self.path.unlink(missing_ok=True)
         self.close()
 
 
@@ -127,7 +151,8 @@ class ResumableExport:
     Attributes:
         files: The customers' file, and the contacts' if requested.
         state: The last commit.
-        note: Says that an interrupted export is discarded, or that there is nothing to resume; may be empty.
+        note: Says that an interrupted export is discarded, that there is nothing to resume, or that the file system has
+            no locks; may be empty.
     """
 
     files: Sequence[PartialFile]
@@ -152,13 +177,16 @@ class ResumableExport:
         with ExitStack() as stack:
             for file in files:
                 if file.path.exists() or not export.state.complete:
-                    file.open()
                     stack.callback(file.abandon)
+                    file.open()
             if export.state.sizes and not export.state.complete:
                 export.rollback()
             stack.pop_all()
         if not export.state.sizes:
             export._start()
+        if unlocked := [str(file.path) for file in files if not (file.is_locked or export.state.complete)]:
+            advice = f"{unlocked[0]}: its file system has no locks; start no other export to the same file meanwhile"
+            export.note = join_nonempty(export.note, advice)
         return export
 
     def _load_state(self, options: Mapping[str, Any]) -> str:
@@ -245,9 +273,14 @@ class ResumableExport:
         self.state_path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the files; those that are not complete can be resumed."""
+        """Close the files. Those that are not complete can be resumed; if they hold no customer, they are deleted."""
+        if self.count or self.state.can_be_resumed:
+            for file in self.files:
+                file.close()
+            return
+        self.state_path.unlink(missing_ok=True)
         for file in self.files:
-            file.close()
+            file.abandon(delete=True)
 
     def _save(self, **changes: Any) -> None:
         state = replace(self.state, **changes)
@@ -256,25 +289,15 @@ class ResumableExport:
 
     def _start(self) -> None:
         with ExitStack() as stack:
-            stack.callback(self.close)
+            for file in self.files:
+                stack.callback(file.abandon)
             self.state_path.unlink(missing_ok=True)  # before the truncation: it describes the old data
+            stack.callback(self.state_path.unlink, missing_ok=True)
             fsync_path(self.state_path.parent)
             for file in self.files:
                 file.truncate(0)
                 file.write(file.encoder.header())
                 fsync_path(file.target.parent)
             self.commit()
+            self._save()  # not after a thousand customers: some file systems do not rename over a file
             stack.pop_all()
-
-
-def _lock(file: BinaryIO, path: Path) -> bool:
-    """Lock a file until it is closed or the process ends; return False if another process has it."""
-    if sys.platform == "win32":
-        return True
-    import fcntl  # noqa: PLC0415 (not on Windows)
-
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())  # it may have been renamed before it was locked
-    except (BlockingIOError, FileNotFoundError):
-        return False

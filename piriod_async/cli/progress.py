@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from typing import IO, cast
 
 from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TextColumn
@@ -13,20 +14,25 @@ from rich.table import Column
 from rich.text import Text
 
 from piriod_async import CustomerListing
-from piriod_async.cli.messages import sanitize_line
+from piriod_async.cli.messages import to_line
+from piriod_async.cli.streams import StandardError
 
 REFRESH_SECONDS = 0.1
 
 
 class ProgressDisplay(Progress):
-    """A bar and a line of figures, read from a listing at every refresh and cleared at the end."""
+    """A bar and a line of figures, read from a listing at every refresh and cleared at the end.
 
-    def __init__(self) -> None:
+    Args:
+        disable: Show nothing, even on a terminal.
+    """
+
+    def __init__(self, *, disable: bool = False) -> None:
         self._listing: CustomerListing | None = None
         self._written = 0
         self._limit: int | None = None
         self._suspended = False
-        console = Console(stderr=True, highlight=False)
+        console = Console(file=cast("IO[str]", StandardError()), highlight=False)
         label = Column(no_wrap=True, overflow="ellipsis", max_width=28)
         super().__init__(
             TextColumn("{task.description}", markup=False, table_column=label),
@@ -37,7 +43,7 @@ class ProgressDisplay(Progress):
             transient=True,
             redirect_stdout=False,
             expand=True,
-            disable=not sys.stderr.isatty() or console.is_dumb_terminal,
+            disable=disable or not sys.stderr.isatty() or console.is_dumb_terminal,
         )
 
     @asynccontextmanager
@@ -77,7 +83,7 @@ class ProgressDisplay(Progress):
 
     def print_line(self, line: str) -> None:
         """Print a line above the progress."""
-        self.console.print(Text(sanitize_line(line)), soft_wrap=True)
+        self.console.print(Text(to_line(line)), soft_wrap=True)
 
     @contextmanager
     def capturing_logs(self, logger: logging.Logger) -> Iterator[None]:

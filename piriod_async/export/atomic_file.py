@@ -1,5 +1,6 @@
 """Write a file under a temporary name and rename it into place when complete."""
 
+import errno
 import os
 import secrets
 import shutil
@@ -61,6 +62,40 @@ def _stat(target: Target) -> os.stat_result | None:
         return None
 
 
+def replace_file(source: Path, target: Path) -> None:
+    """Rename a file into place. A target that is a mount, as a file in a container, can only be overwritten.
+
+    Raises:
+        OSError: The target cannot be written.
+    """
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EBUSY or not target.is_file():
+            raise
+        shutil.copyfile(source, target)
+        source.unlink()
+
+
+def permissions_of(path: Path) -> int | None:
+    """Return the permissions of a file, or None if it does not exist."""
+    try:
+        return stat.S_IMODE(path.stat().st_mode)
+    except FileNotFoundError:
+        return None
+
+
+def set_permissions(path: Path, permissions: int | None) -> None:
+    """Change the permissions of a file, unless they are None or its file system has none."""
+    if permissions is None:
+        return
+    try:
+        path.chmod(permissions)
+    except OSError as error:
+        if error.errno not in {errno.EPERM, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}:
+            raise
+
+
 @asynccontextmanager
 async def atomic_open(file: Target) -> AsyncIterator[BinaryWriter]:
     """Open a path for writing: renamed into place at the end of the block, deleted if the block raises.
@@ -94,14 +129,13 @@ class _TemporaryFile:
 
     def open(self) -> BinaryIO:
         self._file = self.path.open("xb")
-        with suppress(FileNotFoundError):  # a replaced file keeps its permissions
-            shutil.copymode(self.target, self.path)
+        set_permissions(self.path, permissions_of(self.target))  # a replaced file keeps its own
         return self._file
 
     def rename(self) -> None:
         if self._file:
             self._file.close()
-        self.path.replace(self.target)
+        replace_file(self.path, self.target)
 
     def delete(self) -> None:
         with suppress(OSError):  # a full disk: what is in the buffer cannot be flushed

@@ -6,9 +6,14 @@ and no exponent. Times are UTC with microseconds (`2026-01-31T03:00:00.000000Z`)
 calendar keeps its own offset (`9999-12-31T23:59:59.000000-03:00`). `tax_settings`, `metadata` and `sources` are JSON.
 The country and the state have an id and a name column; Parquet has all their fields.
 
-Formulas are escaped by default (OWASP: CSV injection). A spreadsheet runs text that begins with `=`, `+`, `-`, `@`, tab
-or carriage return as a formula, and anyone can name a customer `=HYPERLINK(…)`, so such text gets a leading apostrophe.
-This affects phone numbers too (`'+56 9 …`). Pass `escape_formulas=False` if the reader is not a spreadsheet.
+Formulas are escaped by default (OWASP: CSV injection). A spreadsheet runs text that begins with `=`, `+`, `-` or `@`,
+also in full width, or with a tab or a line end, as a formula, and anyone can name a customer `=HYPERLINK(…)`. So such
+text gets a leading apostrophe. So does what follows a semicolon, a tab or a line end within a text, because some
+spreadsheets start a cell there; Spanish ones do at a semicolon. A phone number, such as `+56 9 8765 4321`, gets none.
+Pass `escape_formulas=False` if the reader is not a spreadsheet.
+
+Excel and LibreOffice guess the encoding, and may show two letters for each `ñ`. A byte order mark (`bom=True`) tells
+them.
 """
 
 import csv
@@ -27,7 +32,10 @@ from piriod_async.export.fields import select
 from piriod_async.export.values import check_json_numbers, encode_json_field, value_error
 from piriod_async.models import Contact, Customer
 
-_FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+_STARTS = "=+@\uff1d\uff0b\uff0d\uff20-"  # the hyphen last, for the pattern
+_FORMULA_PREFIXES = (*_STARTS, "\t", "\r", "\n")
+_FORMULA_IN_TEXT = re.compile(f'([\t\r\n;]"*)(?=[{_STARTS}])')
+_PHONE_NUMBER = re.compile(r"\+(?=(?:[^0-9]*[0-9]){6})[0-9 ()+-]+")  # not +1+1, which would be shown as 2
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -93,8 +101,14 @@ def _cell(value: object, escape_formulas: bool) -> str:
     if isinstance(value, datetime):
         return _format_time(value)
     text = str(value)
-    is_formula = isinstance(value, str) and text.startswith(_FORMULA_PREFIXES)
-    return f"'{text}" if escape_formulas and is_formula else text
+    return _escape_formulas(text) if escape_formulas and isinstance(value, str) else text
+
+
+def _escape_formulas(text: str) -> str:
+    """Return text with an apostrophe wherever a spreadsheet might see the beginning of a formula."""
+    if ";" in text or not text.isprintable():  # faster than a search
+        text = _FORMULA_IN_TEXT.sub(r"\1'", text)
+    return f"'{text}" if text.startswith(_FORMULA_PREFIXES) and not _PHONE_NUMBER.fullmatch(text) else text
 
 
 def _format_time(time: datetime) -> str:
@@ -119,8 +133,8 @@ def _encode(columns: Sequence[str], rows: Sequence[tuple[Customer, Sequence[str]
         raise value_error(customer, name, cell, "text without half a surrogate pair") from error
 
 
-def _encode_header(columns: Sequence[str]) -> bytes:
-    return f"{','.join(columns)}\r\n".encode()
+def _encode_header(columns: Sequence[str], bom: bool) -> bytes:
+    return f"{','.join(columns)}\r\n".encode("utf-8-sig" if bom else "utf-8")
 
 
 def _select_columns(fields: Iterable[str] | None) -> Sequence[str]:
@@ -135,15 +149,17 @@ class CsvEncoder:
         fields: Some of `COLUMNS`, in the desired order; all if None.
         escape_formulas: Put an apostrophe before text that a spreadsheet would run as a formula.
         workspace_column: Put a `workspace` column first.
+        bom: Begin with a byte order mark, by which Excel and LibreOffice know UTF-8.
     """
 
     fields: Sequence[str] = field(default=None, converter=_select_columns)
     escape_formulas: bool = True
     workspace_column: bool = False
+    bom: bool = False
 
     def header(self) -> bytes:
         """Return the header row."""
-        return _encode_header(self._columns)
+        return _encode_header(self._columns, self.bom)
 
     def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
         """Return one row per customer; all customers must belong to the given workspace.
@@ -173,14 +189,16 @@ class ContactsCsvEncoder:
     Args:
         escape_formulas: Put an apostrophe before text that a spreadsheet would run as a formula.
         workspace_column: Put a `workspace` column first.
+        bom: Begin with a byte order mark, by which Excel and LibreOffice know UTF-8.
     """
 
     escape_formulas: bool = True
     workspace_column: bool = False
+    bom: bool = False
 
     def header(self) -> bytes:
         """Return the header row."""
-        return _encode_header(self._columns)
+        return _encode_header(self._columns, self.bom)
 
     def encode(self, customers: Iterable[Customer], workspace: str | None = None) -> bytes:
         """Return one row per contact; all customers must belong to the given workspace.

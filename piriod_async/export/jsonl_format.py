@@ -1,12 +1,42 @@
-"""JSON lines: one customer per line, shaped as in the API, with exact amounts."""
+"""JSON lines: one customer per line, shaped as in the API, with exact amounts.
 
-from collections.abc import Iterable, Sequence
+Fields come in the order of the records, `id` first. (msgspec alone sorts the fields of a class with slots by name.)
+"""
 
+from collections.abc import Callable, Iterable, Sequence
+from functools import cached_property
+from operator import attrgetter
+from typing import Any
+
+import attrs
+import msgspec
 from attrs import field, frozen
 
-from piriod_async.export.fields import FIELDS, json_encoder, select_fields
+from piriod_async.export.fields import json_encoder, select_fields
 from piriod_async.export.values import check_json_numbers, encode_json_field
-from piriod_async.models import Customer
+from piriod_async.models import Aggregations, Contact, Country, Customer, State
+
+
+def _converter(names: Sequence[str]) -> Callable[[Any], msgspec.Struct]:
+    """Return a function that returns these fields of a record as a struct, which is encoded in their order."""
+    struct = msgspec.defstruct("Record", names)
+    values = attrgetter(*names)
+    if len(names) == 1:
+        return lambda record: struct(values(record))
+    return lambda record: struct(*values(record))
+
+
+def _names(record_type: type) -> Sequence[str]:
+    return [attribute.name for attribute in attrs.fields(record_type)]
+
+
+_country, _state, _contact, _aggregations = map(_converter, map(_names, (Country, State, Contact, Aggregations)))
+_NESTED: dict[str, Callable[[Any], object]] = {
+    "country": _country,
+    "state": _state,
+    "contacts": lambda contacts: list(map(_contact, contacts)),
+    "aggregations": _aggregations,
+}
 
 
 @frozen
@@ -44,11 +74,19 @@ class JsonLinesEncoder:
         """Return no bytes: JSON lines have no footer."""
         return b""
 
+    @cached_property
+    def _convert(self) -> Callable[[Customer], msgspec.Struct]:
+        return _converter(self.fields)
+
+    @cached_property
+    def _nested(self) -> Sequence[tuple[str, Callable[[Any], object]]]:
+        return [(name, convert) for name, convert in _NESTED.items() if name in self.fields]
+
     def _line(self, customer: Customer) -> bytes:
-        if self.fields == FIELDS:
-            record: object = customer
-        else:
-            record = {name: getattr(customer, name) for name in self.fields}
+        record = self._convert(customer)
+        for name, convert in self._nested:
+            if value := getattr(record, name):
+                setattr(record, name, convert(value))
         try:
             return json_encoder.encode(record)
         except (ValueError, RecursionError):

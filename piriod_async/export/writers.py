@@ -58,6 +58,7 @@ async def write_csv(
     fields: Iterable[str] | None = None,
     escape_formulas: bool = True,
     contacts: Target | None = None,
+    bom: bool = False,
 ) -> int:
     """Write customers as CSV and return their number. `piriod_async.export.csv_format` describes the cells.
 
@@ -67,6 +68,7 @@ async def write_csv(
         fields: Some of `COLUMNS`, in the desired order; all if None.
         escape_formulas: Put an apostrophe before text that a spreadsheet would run as a formula.
         contacts: A second file for the customers' contacts, one per row (`CONTACT_COLUMNS`).
+        bom: Begin each file with a byte order mark, by which Excel and LibreOffice know UTF-8.
 
     Raises:
         ExportError: A field is unknown, a value does not fit into a cell, a path is not a regular file, or both files
@@ -76,9 +78,9 @@ async def write_csv(
     """
     if contacts is not None and await run_in_thread(is_same_file, file, contacts):
         raise ExportError(f"contacts={contacts!r}: expected a different file for the contacts")
-    files: list[tuple[Target, Encoder]] = [(file, CsvEncoder(fields, escape_formulas))]
+    files: list[tuple[Target, Encoder]] = [(file, CsvEncoder(fields, escape_formulas, bom=bom))]
     if contacts is not None:
-        files.append((contacts, ContactsCsvEncoder(escape_formulas)))
+        files.append((contacts, ContactsCsvEncoder(escape_formulas, bom=bom)))
     return await _write(listing, files)
 
 

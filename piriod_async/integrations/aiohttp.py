@@ -1,12 +1,12 @@
 """Bind a session to the lifetime of an aiohttp application."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Unpack
+from typing import Unpack, cast
 
 from aiohttp import web
 
-from piriod_async.session import PiriodSession, SessionOptions
-from piriod_async.transport.auth import SecretStr
+from piriod_async.session import PiriodSession, SessionOptions, hide_login_option
+from piriod_async.transport.auth import Secret
 
 PIRIOD: web.AppKey[PiriodSession] = web.AppKey("piriod", PiriodSession)
 
@@ -37,10 +37,11 @@ def piriod_context(
     Raises:
         ConfigurationError: An argument or environment variable is invalid.
     """
+    hide_login_option(options)
     if token is None:
         session = PiriodSession.from_env(workspace, **options)
     else:
-        token = SecretStr(token)  # a traceback's locals show stars
+        token = cast("str", Secret(token))  # a traceback's locals show stars
         session = PiriodSession(token, workspace, **options)
 
     async def context(app: web.Application) -> AsyncIterator[None]:

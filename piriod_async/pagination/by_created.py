@@ -126,8 +126,8 @@ class CreatedPaginator:
         created_range: The bounds of the listing's own filters.
         cursor: Where to start. It advances as pages are yielded.
 
-    Iterating raises `IncompleteListError` if the list grows faster than it is read, or if the server does not order or
-    filter by `created`.
+    Iterating raises `IncompleteListError` if the list grows faster than it is read, or if the server repeats pages, or
+    does not order or filter by `created`.
     """
 
     fetch: Fetch
@@ -311,7 +311,10 @@ class CreatedPaginator:
     async def _fetch_counted(self, size: int, created_range: TimeRange, number: int = 1) -> RawPage:
         """Request a page, and count the request towards the limit; passes over ties have their own."""
         if self._requests_left < 1:
-            raise IncompleteListError("the list grows faster than it is read: 3 requests for each page were not enough")
+            grows = self._check is not None and self._check.delivered > self._check.count
+            problem = "the list grows faster than it is read" if grows else "the server repeats pages"
+            way_out = "list it when fewer customers are created" if grows else "does a cache or proxy ignore the query?"
+            raise IncompleteListError(f"{problem}: 3 requests for each page were not enough; {way_out}")
         self._requests_left -= 1
         return await self._fetch_checked(number, size, created_range)
 

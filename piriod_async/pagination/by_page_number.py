@@ -34,6 +34,7 @@ class PageNumberPaginator:
     _unplaced_ids: set[int] = field(factory=set, init=False)
     _duplicates: int = field(default=0, init=False)
     _changed: bool = field(default=False, init=False)
+    _repeats_first: bool = field(default=False, init=False)
 
     def __aiter__(self) -> Self:
         return self
@@ -62,6 +63,9 @@ class PageNumberPaginator:
         self._unplaced_ids.update(page.unplaced_ids)
         self._duplicates += len(page.keys) - len(unique)
         self._changed |= page.count != count or len(new) < len(unique)
+        self._repeats_first |= (
+            self._last is not None and bool(page.keys) and self._first is not None and page.keys == self._first.keys
+        )
         self._last = page
         return evolve(page, keys=new)
 
@@ -75,7 +79,11 @@ class PageNumberPaginator:
         if not first.is_complete:  # one complete response is of one moment
             again = await self.fetch(1)
             self._changed |= again.count != first.count or [key.id for key in again.keys] != [k.id for k in first.keys]
-        if self._changed:
+        way_out = 'List again, or with ordering="created", which tolerates changes'
+        if self._repeats_first:
+            problem = "the server returns page 1 under other numbers too"
+            way_out = 'List with ordering="created", which reads by range'
+        elif self._changed:
             problem = "the list changed while it was read by page number"
         elif self._last and self._last.has_next:
             problem = "the last page links to a next one, which does not exist"
@@ -84,6 +92,5 @@ class PageNumberPaginator:
         else:
             return
         raise IncompleteListError(
-            f"{problem}: received {received} customers, the server counted {first.count}. List again, or with "
-            'ordering="created", which tolerates changes'
+            f"{problem}: received {received} customers, the server counted {first.count}. {way_out}"
         )

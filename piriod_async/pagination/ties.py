@@ -124,7 +124,8 @@ class TieReader:
             if len(current.pages) > 1:
                 size = max(min(size, first.rows) - 1, 1)
         raise IncompleteListError(
-            f"{MAX_TIE_PASSES} readings of the {count} customers created at {created.isoformat()} did not agree"
+            f"{MAX_TIE_PASSES} readings of the {count} customers created at {created.isoformat()} did not agree: "
+            "list again, or with ordering=None"
         )
 
     async def _remaining_pages(self, first: RawPage, expected: int, size: int, instant: TimeRange) -> list[RawPage]:

@@ -1,34 +1,73 @@
-"""Validation of tokens and workspace ids, and text that hides itself."""
+"""Validation of tokens and workspace ids, and secrets that hide themselves."""
 
 import re
-from typing import Self
+from collections.abc import Mapping
+from typing import Self, SupportsIndex
 
 from piriod_async.errors import ConfigurationError
 
 _PRINTABLE_ASCII = re.compile(r"[\x21-\x7e]+")  # any other character could break a header or inject another one
+_SCHEME = re.compile(r"\s*((?:authorization:\s*)?(?:token|bearer|basic))(?:\s|:)", re.IGNORECASE)
 _EXPECTED_ASCII = "text of visible ASCII characters, without spaces"
 
 
 class SecretStr(str):
-    """Text whose repr, and so any traceback with local variables, shows only stars."""
+    """The text of a secret, for aiohttp alone: its repr, and that of each part of it, shows only stars."""
 
     __slots__ = ()
-
-    def __new__(cls, value: object) -> Self:
-        """Wrap text; any other value becomes the empty string, which is not a valid token."""
-        return super().__new__(cls, value if isinstance(value, str) else "")
 
     def __repr__(self) -> str:
         return "'********'"
 
+    def __getitem__(self, key: SupportsIndex | slice, /) -> Self:
+        """Return a part that hides too: rich and structlog cut long text before they show it."""
+        return type(self)(super().__getitem__(key))
 
-def validate_token(token: SecretStr) -> SecretStr:
+
+class Secret:
+    """A secret that is no text until it is sent, so that nothing can cut, format or concatenate it before.
+
+    Args:
+        value: The secret, or another `Secret`. Any other type becomes the empty string, which is not a valid token.
+        scheme: Authentication scheme that precedes it in a header, such as `"Token"`.
+    """
+
+    __slots__ = ("_value", "scheme")
+
+    def __init__(self, value: object, *, scheme: str = "") -> None:
+        if isinstance(value, Secret):
+            value = value.reveal()
+        self._value = value if isinstance(value, str) else ""
+        self.scheme = scheme
+
+    def __repr__(self) -> str:
+        return "'********'"
+
+    def reveal(self) -> SecretStr:
+        """Return the secret without its scheme. Do not bind the result to a variable: tracebacks show those."""
+        return SecretStr(self._value)
+
+    def header(self) -> SecretStr:
+        """Return the value of the header, with the scheme."""
+        return SecretStr(f"{self.scheme} {self._value}".lstrip())
+
+
+def reveal_headers(headers: Mapping[str, str | Secret]) -> dict[str, str]:
+    """Return headers as they are sent. Do not bind the result to a variable either."""
+    return {name: value.header() if isinstance(value, Secret) else value for name, value in headers.items()}
+
+
+def validate_token(token: Secret) -> Secret:
     """Return the token if it can be sent in a header.
 
     Raises:
         ConfigurationError: The value is not a valid token.
     """
-    if not _PRINTABLE_ASCII.fullmatch(token):
+    if not token.reveal():
+        raise ConfigurationError(f"token='': expected an API token, {_EXPECTED_ASCII}")
+    if prefix := _SCHEME.match(token.reveal()):
+        raise ConfigurationError(f"token={token!r}: expected the token alone, without the prefix {prefix[1]!r}")
+    if not _PRINTABLE_ASCII.fullmatch(token.reveal()):
         raise ConfigurationError(f"token={token!r}: expected {_EXPECTED_ASCII}")
     return token
 

@@ -1,6 +1,8 @@
 """The base URL: validation, and the URL of the customers endpoint."""
 
+from contextlib import suppress
 from ipaddress import ip_address
+from typing import Any
 
 from yarl import URL
 
@@ -27,6 +29,16 @@ def customers_url(base_url: str) -> URL:
         f"base_url={redacted!r}: expected a URL such as {DEFAULT_BASE_URL!r}, https unless it is on this machine, "
         "without user, query or fragment"
     )
+
+
+def hide_login(base_url: Any) -> Any:
+    """Return a base URL without its user and password. It is still refused, but no traceback shows them."""
+    text = str(base_url)
+    with suppress(TypeError, ValueError):
+        url = URL(base_url)
+        if url.host and "@" not in url.raw_authority:
+            return base_url
+    return f"@{text.rpartition('@')[2]}" if "@" in text else base_url
 
 
 def _is_loopback(host: str) -> bool:

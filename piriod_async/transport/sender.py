@@ -1,15 +1,16 @@
 """Sends one attempt with aiohttp, and raises its failures as `PiriodError`."""
 
-import importlib.metadata
 import logging
 import ssl
 import time
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from attrs import field, frozen
+from multidict import CIMultiDict
 from yarl import URL
 
 from piriod_async.errors import (
@@ -18,23 +19,44 @@ from piriod_async.errors import (
     APITimeoutError,
     ConfigurationError,
     DecodeError,
+    PiriodError,
     error_from_response,
 )
+from piriod_async.plain_text import shorten
 from piriod_async.transport.attempts import RequestInfo
+from piriod_async.transport.auth import Secret, reveal_headers
+from piriod_async.transport.body import BodyTooLongError, read_body
 from piriod_async.transport.deadline import Deadline
 from piriod_async.transport.freshness import NO_CACHE, excessive_age
+from piriod_async.transport.redaction import Redactor, clear_aiohttp_frames
 from piriod_async.transport.retry_after import parse_retry_after
 from piriod_async.transport.single_send import DroppedConnectionError, SingleSend
+from piriod_async.version import VERSION
 
 logger = logging.getLogger("piriod_async")
 
 _DEFAULT_HEADERS = {
     "Accept": "application/json",
-    "User-Agent": f"piriod-async/{importlib.metadata.version('piriod-async')} aiohttp/{aiohttp.__version__}",
+    "User-Agent": f"piriod-async/{VERSION} aiohttp/{aiohttp.__version__}",
 }
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # aiohttp's own loses a cancellation that arrives as it expires
 _STATUSES_OF_A_LIST = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)  # a 404 says that the list has no such page
 _REQUEST_ID_HEADERS = ("X-Request-Id", "Request-Id", "X-Amzn-RequestId", "CF-Ray")
+_MAX_SHOWN_URL = 300  # characters
+
+
+@frozen
+class _Response:
+    """A response that has been read.
+
+    Attributes:
+        body: The body, decompressed; if the status is not 200, perhaps only its beginning.
+    """
+
+    status: int
+    reason: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
 
 @frozen
@@ -47,80 +69,93 @@ class Sender:
     """
 
     client_session: aiohttp.ClientSession
-    proxy_kwargs: Mapping[str, Any] = field(repr=False)  # may contain a password
+    proxy_kwargs: Mapping[str, Any] = field(repr=False)
     timeout: float
     max_page_bytes: int
 
-    async def get(self, url: URL, headers: Mapping[str, str], request: RequestInfo, attempt_number: int) -> bytes:
-        """Send one attempt and return the body of a 200.
+    async def get(
+        self, url: URL, headers: Mapping[str, str | Secret], request: RequestInfo, attempt_number: int
+    ) -> bytes:
+        """Send one attempt and return the body of a 200, without a byte order mark.
 
         Raises:
-            PiriodError: The attempt failed.
+            PiriodError: The attempt failed. Neither it nor its cause has a secret, nor aiohttp's local variables.
         """
-        session_headers = self.client_session.headers
-        defaults = {name: value for name, value in _DEFAULT_HEADERS.items() if name not in session_headers}
         single_send = SingleSend()
         started = time.monotonic()
         try:
-            async with (
-                Deadline(self.timeout),
-                self.client_session.get(
-                    url,
-                    headers={**defaults, **NO_CACHE, **headers},
-                    timeout=_NO_TIMEOUT,
-                    allow_redirects=False,
-                    raise_for_status=False,
-                    middlewares=(single_send, *self.client_session._middlewares),  # noqa: SLF001 (not public)
-                    **self.proxy_kwargs,
-                ) as response,
-            ):
-                body = await self._read(response, request)
-        except TimeoutError as error:
-            message = f"{request}: no complete response within {self.timeout:g} s"
-            raise APITimeoutError(message, retryable=True) from error
-        except DroppedConnectionError as error:
-            raise APIConnectionError(f"{request}: {error}", retryable=True) from error.__cause__
-        except aiohttp.ClientHttpProxyError as error:
-            message = f"{request}: the proxy {single_send.proxy} refused the tunnel: {_describe(error)}"
-            raise APIConnectionError(message, retryable=error.status in RETRYABLE_STATUSES) from error
-        except (aiohttp.ClientError, OSError) as error:
-            retryable = not isinstance(error, ssl.SSLCertVerificationError | aiohttp.ServerFingerprintMismatch)
-            raise APIConnectionError(f"{request}: {_describe(error)}", retryable=retryable) from error
-        except ValueError as error:
-            if "AUTHORIZATION" not in str(error):
+            response = await self._exchange(url, headers, single_send)
+        except BaseException as error:
+            redactor = self._redactor(headers)
+            failure = self._failure(error, request, single_send.proxy, redactor)
+            if failure is None:  # cancelled, or a bug
+                clear_aiohttp_frames(error)
                 raise
-            message = f"{request}: client_session has its own auth=, or finds credentials in a netrc file: {error}"
-            raise ConfigurationError(message) from error
-        except RuntimeError as error:
-            if not self.client_session.closed:
-                raise
-            raise APIConnectionError(f"{request}: client_session was closed by its owner") from error
+            cause = redactor.error(error)
+            raise failure from (cause.__cause__ if isinstance(cause, DroppedConnectionError) else cause)
         elapsed = time.monotonic() - started
         logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, elapsed)
-        _check_response(response, body, request, single_send.proxy)
-        return body
+        if response.status != HTTPStatus.OK:
+            response = _redacted(response, self._redactor(headers))
+        _check(response, request, single_send.proxy)
+        return response.body.removeprefix(BOM_UTF8)
 
-    async def _read(self, response: aiohttp.ClientResponse, request: RequestInfo) -> bytes:
-        """Read the body up to `max_page_bytes`: a few compressed bytes may expand without end.
+    async def _exchange(self, url: URL, headers: Mapping[str, str | Secret], single_send: SingleSend) -> _Response:
+        session_headers = self.client_session.headers
+        defaults = {name: value for name, value in _DEFAULT_HEADERS.items() if name not in session_headers}
+        async with (
+            Deadline(self.timeout),
+            self.client_session.get(
+                url,
+                headers=reveal_headers({**defaults, **NO_CACHE, **headers}),
+                timeout=_NO_TIMEOUT,
+                allow_redirects=False,
+                raise_for_status=False,
+                middlewares=(single_send, *self.client_session._middlewares),  # noqa: SLF001 (not public)
+                **self._proxy_kwargs(),
+            ) as response,
+        ):
+            body = await read_body(response, self.max_page_bytes)
+            return _Response(response.status, response.reason or "", response.headers, body)
 
-        If the status is not 200, a truncated body is good enough.
-        """
-        chunks, size = [], 0
-        try:
-            async for chunk in response.content.iter_any():
-                chunks.append(chunk)
-                size += len(chunk)
-                if size > self.max_page_bytes:
-                    break
-        except (aiohttp.ClientError, TimeoutError):
-            if response.status == HTTPStatus.OK:
-                raise
-        if size > self.max_page_bytes and response.status == HTTPStatus.OK:
-            raise DecodeError(f"{request}: the body is longer than max_page_bytes={self.max_page_bytes}")
-        return b"".join(chunks)
+    def _proxy_kwargs(self) -> Mapping[str, Any]:
+        if "proxy_headers" not in self.proxy_kwargs:
+            return self.proxy_kwargs
+        return {**self.proxy_kwargs, "proxy_headers": reveal_headers(self.proxy_kwargs["proxy_headers"])}
+
+    def _redactor(self, headers: Mapping[str, object]) -> Redactor:
+        return Redactor([*headers.values(), *self.proxy_kwargs.get("proxy_headers", {}).values()])
+
+    def _failure(  # noqa: PLR0911 (one for each kind of error)
+        self, error: BaseException, request: RequestInfo, proxy: URL | None, redactor: Redactor
+    ) -> PiriodError | None:
+        """Return the error to raise for one of aiohttp; None if that is not about the request."""
+        if isinstance(error, BodyTooLongError):
+            return DecodeError(f"{request}: the body is longer than max_page_bytes={self.max_page_bytes}")
+        if isinstance(error, TimeoutError):
+            message = f"{request}: no complete response within {self.timeout:g} s"
+            return APITimeoutError(message, retryable=True)
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            message = f"{request}: the proxy {proxy} refused the tunnel: {redactor.text(_describe(error))}"
+            return APIConnectionError(message, retryable=error.status in RETRYABLE_STATUSES)
+        if isinstance(error, aiohttp.ClientError | OSError):
+            retryable = not isinstance(error, ssl.SSLCertVerificationError | aiohttp.ServerFingerprintMismatch)
+            return APIConnectionError(f"{request}: {redactor.text(_describe(error))}", retryable=retryable)
+        if isinstance(error, ValueError) and "AUTHORIZATION" in str(error):
+            message = f"{request}: client_session has its own auth=, or finds credentials in a netrc file: {error}"
+            return ConfigurationError(message)
+        if isinstance(error, RuntimeError) and self.client_session.closed:
+            return APIConnectionError(f"{request}: client_session was closed by its owner")
+        return None
 
 
-def _check_response(response: aiohttp.ClientResponse, body: bytes, request: RequestInfo, proxy: URL | None) -> None:
+def _redacted(response: _Response, redactor: Redactor) -> _Response:
+    """Return a response as messages may quote it: those are cut, which might leave the end of a secret."""
+    headers = CIMultiDict((name, redactor.text(value)) for name, value in response.headers.items())
+    return _Response(response.status, redactor.text(response.reason), headers, redactor.value(response.body))
+
+
+def _check(response: _Response, request: RequestInfo, proxy: URL | None) -> None:
     """Check that a response is of this moment, and has status 200.
 
     Raises:
@@ -133,21 +168,26 @@ def _check_response(response: aiohttp.ClientResponse, body: bytes, request: Requ
         return
     description = str(request)
     if location := response.headers.get("Location"):
-        description += f" was redirected to {location}"
+        description += f" was redirected to {shorten(location, _MAX_SHOWN_URL)}"
     if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy:
         description += f" through the proxy {proxy}"
     raise error_from_response(
         response.status,
-        body,
+        response.body,
         request=description,
-        reason=response.reason or "",
+        reason=response.reason,
         request_id=next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None),
         retry_after=parse_retry_after(response.headers),
     )
 
 
 def _describe(error: Exception) -> str:
-    """Describe an aiohttp error without its URL, whose query contains the filters."""
-    if isinstance(error, aiohttp.ClientResponseError):
+    """Describe an aiohttp error without its URL, whose query contains the filters.
+
+    Only a proxy's refusal has a status that was sent; aiohttp gives every response that it cannot parse a 400.
+    """
+    if isinstance(error, aiohttp.ClientHttpProxyError):
         return f"{type(error).__name__} {error.status} {error.message}"
+    if isinstance(error, aiohttp.ClientResponseError):
+        return f"{type(error).__name__}: {error.message}"
     return str(error) or type(error).__name__

@@ -8,8 +8,9 @@ import aiohttp
 from attrs import Attribute, define, field, frozen
 from yarl import URL
 
-from piriod_async.errors import APIConnectionError, ConfigurationError
+from piriod_async.errors import APIConnectionError, ConfigurationError, DecodeError
 from piriod_async.transport.attempts import AttemptHook, RequestInfo
+from piriod_async.transport.auth import Secret
 from piriod_async.transport.circuit_breaker import CircuitBreaker
 from piriod_async.transport.client_session import abandon_client_session, open_client_session
 from piriod_async.transport.counters import RequestCounters
@@ -17,6 +18,7 @@ from piriod_async.transport.forks import notify_after_fork
 from piriod_async.transport.limiter import RequestLimiter
 from piriod_async.transport.pending import PendingRequests
 from piriod_async.transport.proxy import proxy_kwargs
+from piriod_async.transport.redaction import Redactor
 from piriod_async.transport.retry import Retrier
 from piriod_async.transport.retry_budget import RetryBudget
 from piriod_async.transport.retry_policy import RetryPolicy
@@ -46,7 +48,7 @@ class Transport:
 
     Attributes:
         url: The customers endpoint.
-        auth_headers: Sent with every request; the token among them hides from `repr`.
+        auth_headers: Sent with every request; the token among them is a `Secret`.
         client_session: The caller's aiohttp session, which we never close; None to open our own.
         concurrency: Requests in flight at once.
         timeout: Seconds for one attempt, from connecting to the last byte of the body.
@@ -59,7 +61,7 @@ class Transport:
     """
 
     url: URL
-    auth_headers: Mapping[str, str]
+    auth_headers: Mapping[str, str | Secret]
     client_session: aiohttp.ClientSession | None = field(validator=_is_client_session)
     concurrency: int
     timeout: float
@@ -97,6 +99,11 @@ class Transport:
         """Whether we opened the aiohttp session, and so close it."""
         return self.client_session is None
 
+    @property
+    def redactor(self) -> Redactor:
+        """Takes the token out of errors."""
+        return Redactor(self.auth_headers.values())
+
     async def fetch(
         self,
         params: Iterable[tuple[str, str]],
@@ -129,8 +136,16 @@ class Transport:
                 each.bytes_received += len(body)
             return body
 
+        async def decode_safely(body: bytes) -> T:
+            try:
+                return await decode(body)
+            except DecodeError as error:
+                failure = self.redactor.error(error)
+            del body  # it may have the token, and has other people's data
+            raise failure
+
         async with state.pending.track():
-            return await state.retrier.call(send, decode, request=request, flow=counters)
+            return await state.retrier.call(send, decode_safely, request=request, flow=counters)
 
     async def close(self) -> None:
         """Cancel pending requests with an `APIConnectionError`, and close the aiohttp session if we opened it.

@@ -111,8 +111,8 @@ async def test_sessions_by_key():
     ("options", "message"),
     [
         ({"token": "a b"}, "token='********'"),
-        ({"token": ""}, "token='********'"),
-        ({"token": 7}, "token='********'"),
+        ({"token": ""}, "token=''"),
+        ({"token": 7}, "token=''"),
         ({"token": None}, "PIRIOD_TOKEN is not set"),
         ({}, "PIRIOD_TOKEN is not set"),
         ({"token": "token", "workspace": ""}, "workspace=''"),

@@ -121,3 +121,24 @@ async def test_links_without_end(ordering: str | None) -> None:
         assert len(set(ids)) == len(ids) == 250
         assert (error is None) == (ordering in BY_CREATED)
         assert len(server.requests) <= 20
+
+
+@pytest.mark.parametrize("ordering", [*BY_CREATED, *BY_NUMBER])
+async def test_one_page_for_all(ordering: str | None) -> None:
+    """A server that returns one page whatever the query is named as such: the list does not grow, nor change."""
+    first: dict[str, Any] = {}
+
+    def alter(_: RecordedRequest, body: dict[str, Any]) -> dict[str, Any]:
+        for customer in body["results"]:
+            customer["created"] = "2024-01-01T00:00:00Z"
+        first.update(first or body)
+        return first
+
+    async with ContradictingServer(1_000, alter=alter) as server:
+        ids, error = await read(server, ordering)
+        message = (
+            "the server repeats pages" if ordering in BY_CREATED else "the server returns page 1 under other numbers"
+        )
+        assert str(error).startswith(message)
+        assert len(set(ids)) == len(ids) == 100
+        assert len(server.requests) <= 150

@@ -67,7 +67,7 @@ async def test_undecodable_record(clock):
     [
         "decoding.strict.decode_customers",
         "transport.sender.error_from_response",
-        "transport.sender.Sender._read",
+        "transport.sender.read_body",
     ],
 )
 @pytest.mark.parametrize("kind", [TypeError, RuntimeError])

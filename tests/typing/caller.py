@@ -102,7 +102,7 @@ class AsyncFile:
 
 async def exports(listing: CustomerListing, path: Path, file: BinaryIO) -> None:
     assert_type(await export.write_jsonl(listing, path, fields=["id"]), int)
-    assert_type(await export.write_csv(listing, "a.csv", escape_formulas=False, contacts=file), int)
+    assert_type(await export.write_csv(listing, "a.csv", escape_formulas=False, contacts=file, bom=True), int)
     assert_type(await export.write_parquet(listing, file, fields=export.FIELDS, row_group_size=1_000), int)
     encoder: export.Encoder = export.CsvEncoder(["id"])
     assert_type(encoder.header() + encoder.encode(await listing.collect(), "acc_1") + encoder.footer(), bytes)

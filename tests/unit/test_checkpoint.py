@@ -97,4 +97,5 @@ def test_invalid(text: str | bytes) -> None:
     with pytest.raises(QueryError) as caught:
         Checkpoint.from_json(text)
     assert isinstance(caught.value, ValueError)
-    assert str(caught.value).startswith(f"text={text!r}: expected JSON from Checkpoint.to_json: ")
+    assert str(caught.value).startswith(f"text={text!r}"[:200])  # longer text is cut
+    assert ": expected JSON from Checkpoint.to_json: " in str(caught.value)

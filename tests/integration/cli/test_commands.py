@@ -130,7 +130,7 @@ def test_mock_server_workspace(run_cli):
 
 
 def test_layers():
-    """The command line uses public names only, and one constant of `pagination`."""
-    allowed = NAMES | {"cli", "export", "testing", "pagination"}
+    """The command line uses public names only, one constant of `pagination`, `Secret`, and helpers."""
+    allowed = NAMES | {"cli", "export", "testing", "pagination", "plain_text", "version", "transport"}
     for path in (PACKAGE / "cli").glob("*.py"):
         assert within(imports(path, typing=True), "piriod_async") <= allowed, path

@@ -2,8 +2,13 @@
 
 import json
 
+import click
+import pytest
+
+from piriod_async import ConfigurationError, PiriodSession
 from piriod_async.testing.mock_server import MockServer
 from tests.support.command import env_of, ids_in
+from tests.support.terminal import Terminal
 
 
 async def test_environment(run_cli_in_thread):
@@ -34,27 +39,67 @@ def test_unusable_token_file(run_cli, tmp_path):
     """A token file that is empty, missing or not text is wrong usage."""
     (tmp_path / "empty").write_text("\n")
     (tmp_path / "binary").write_bytes(b"\xff\xfe")
-    for name, message in (("empty", "is empty"), ("absent", "No such file"), ("binary", "can't decode")):
+    for name, message in (
+        ("empty", "is empty"),
+        ("absent", "absent: No such file"),
+        ("binary", "expected text in UTF-8"),
+    ):
         done = run_cli("customers", "--token-file", tmp_path / name, PIRIOD_WORKSPACE="acc_1")
         assert (done.returncode, message in done.stderr) == (2, True)
 
 
-def test_no_token(run_cli):
-    """Without a token the message says where to put one."""
-    done = run_cli("customers", PIRIOD_WORKSPACE="acc_1")
+MISSING = {
+    "no token: expected PIRIOD_TOKEN (or --token-file)": {"PIRIOD_WORKSPACE": "acc_1"},
+    "no workspace: expected PIRIOD_WORKSPACE (or --workspace)": {"PIRIOD_TOKEN": "any-token"},
+    "no token and no workspace: expected PIRIOD_TOKEN and PIRIOD_WORKSPACE (or --token-file and --workspace)": {},
+}
+
+
+@pytest.mark.parametrize("message", MISSING)
+@pytest.mark.parametrize("blank", [{}, {"PIRIOD_TOKEN": "\n", "PIRIOD_WORKSPACE": " "}])
+def test_missing(message, blank, run_cli):
+    """The message says all that is missing at once, and where to put it."""
+    done = run_cli("customers", **(blank | MISSING[message]))
     assert (done.returncode, done.stdout) == (2, "")
-    message, _ = done.stderr.splitlines()
-    assert message == "piriod-async: no token: expected PIRIOD_TOKEN, --token-file, or --mock to try it out"
+    assert done.stderr.splitlines()[0] == f"piriod-async: {message}, or --mock to try it out"
 
 
-def test_no_workspace(run_cli):
-    """Without a workspace the message says where to put one."""
-    done = run_cli("customers")
+async def test_missing_on_a_terminal():
+    """Without a workspace nothing is prompted for."""
+    terminal = Terminal(columns=200)
+    code, _ = await terminal.run("customers", env={})
+    assert (code, terminal.output.startswith("piriod-async: no token and no workspace: expected")) == (2, True)
+
+
+async def test_line_ends_in_the_environment(run_cli_in_thread):
+    """Variables from `echo`, or a file with CRLF, work as a token file does."""
+    async with MockServer(3) as server:
+        env = {name: f"{value}\r\n" for name, value in env_of(server, PIRIOD_TEST_MODE="on").items()}
+        done = await run_cli_in_thread("customers", **env)
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {row["test_mode"] for row in rows} == {True}
+
+
+@pytest.mark.parametrize("mode", [*click.BOOL.bool_states, "maybe", "2", "ON", " yes\n"])
+def test_test_mode(mode, run_cli, monkeypatch):
+    """The command and `from_env` understand PIRIOD_TEST_MODE alike."""
+    accepted = run_cli("customers", "--mock", "0", PIRIOD_TEST_MODE=mode)
+    monkeypatch.setenv("PIRIOD_TOKEN", "any-token")
+    monkeypatch.setenv("PIRIOD_TEST_MODE", mode)
+    try:
+        in_test_mode = "test_mode=True" in repr(PiriodSession.from_env())
+    except ConfigurationError:
+        assert (accepted.returncode, mode in ("maybe", "2")) == (2, True)
+    else:
+        assert (accepted.returncode, in_test_mode) == (0, click.BOOL.str_to_bool(mode))
+
+
+def test_prefixed_token(run_cli):
+    """A token with the scheme of the header is refused, without the token in the message."""
+    done = run_cli("customers", PIRIOD_TOKEN="Token abcdef", PIRIOD_WORKSPACE="acc_1")
     assert done.returncode == 2
-    message, _ = done.stderr.splitlines()
-    assert message == (
-        "piriod-async: no workspace: expected --workspace acc_…, PIRIOD_WORKSPACE, or --mock to try it out"
-    )
+    assert "expected the token alone, without the prefix 'Token'" in done.stderr
+    assert "abcdef" not in done.stderr
 
 
 def test_workspaces_file_in_utf_16(run_cli, tmp_path):

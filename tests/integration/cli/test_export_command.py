@@ -74,18 +74,24 @@ async def test_failed_count(run_cli_in_thread):
 
 
 async def test_contacts_output(run_cli_in_thread, tmp_path):
-    """Customers and contacts go to two files, escaped or not alike."""
+    """Customers and contacts go to two files, escaped or not alike, each with a byte order mark if asked for."""
     customers, contacts = tmp_path / "a.csv", tmp_path / "b.csv"
     async with MockServer(50) as server:
+        server.add(name="=1+1", contacts=[{"id": "con_1", "name": "=1+1", "customer": "cus_1"}])
         rows = server.customers()
-        expected = [(row["id"], contact["phone"]) for row in rows for contact in row["contacts"]]
-        for options, prefix in (((), "'+"), (("--no-escape-formulas",), "+")):
+        for options, name in ((("--bom",), "'=1+1"), (("--no-escape-formulas",), "=1+1")):
             command = ("customers", "-o", customers, "--contacts-output", contacts, *options)
-            assert (await run_cli_in_thread(*command, **env_of(server))).returncode == 0
+            done = await run_cli_in_thread(*command, **env_of(server))
+            assert (done.returncode, done.stderr) == (0, "")
+            for file in (customers, contacts):
+                assert file.read_bytes().startswith(b"\xef\xbb\xbf") == ("--bom" in options)
+                file.write_bytes(file.read_bytes().removeprefix(b"\xef\xbb\xbf"))
             assert [row["id"] for row in read_rows(customers)] == [row["id"] for row in rows]
-            phones = [(row["customer_id"], row["phone"]) for row in read_rows(contacts)]
-            assert phones == [(id_, (phone or "").replace("+", prefix)) for id_, phone in expected]
-            assert any(phone.startswith(prefix) for _, phone in phones)
+            assert [row["name"] for row in read_rows(customers)] == [*(row["name"] for row in rows[:-1]), name]
+            assert [row["customer_id"] for row in read_rows(contacts)] == [
+                row["id"] for row in rows for _ in row["contacts"]
+            ]
+            assert read_rows(contacts)[-1]["name"] == name
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

@@ -74,3 +74,20 @@ async def test_ignored_filter(run_cli_in_thread):
     assert (checked.returncode, checked.stdout) == (1, "")
     assert checked.stderr.endswith("\nuse --no-check-filters to accept the results as they are\n")
     assert len(ids_in(unchecked.stdout)) == 30
+
+
+@pytest.mark.parametrize(
+    ("ordering", "unknown"),
+    [
+        ("nmae", "nmae"),
+        ("-created,created_at", "created_at"),
+        ("name,-foo,bar", "foo,bar"),
+        *(("", ""), ("created", ""), ("-name,id", ""), ("country__name", "")),
+    ],
+)
+def test_unknown_ordering(ordering, unknown, run_cli):
+    """A field that no customer has deserves a warning: the API ignores it."""
+    done = run_cli("customers", "--mock", "3", f"--ordering={ordering}")
+    assert done.returncode == 0
+    warning = f"piriod-async: warning: --ordering {unknown}: customers have no such field, so the API may ignore it\n"
+    assert done.stderr.partition("expected some of id, name,")[0] == (warning if unknown else "")

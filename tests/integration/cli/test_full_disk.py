@@ -12,6 +12,8 @@ import pytest
 from piriod_async.testing.mock_server import MockServer
 from tests.support.command import CLEAN_ENV, COMMAND, env_of, read_rows, run_process, without_coverage
 
+RAISE_THE_LIMIT = "raise the limit of the size of files (ulimit -f)"
+
 
 def limit_files(room):
     """Make every file as full as a disk with so many bytes of room: the last write takes only a part."""
@@ -42,7 +44,7 @@ async def test_standard_output(output_format, unbuffered, tmp_path):
             code, error = await run_on_a_full_disk(
                 *command, room=4_000, stdout=out, **env_of(server, PYTHONUNBUFFERED=unbuffered)
             )
-    assert (code, error) == (1, "piriod-async: [Errno 27] File too large\n")
+    assert (code, error) == (1, f"piriod-async: standard output: File too large\n{RAISE_THE_LIMIT}\n")
     assert (tmp_path / "out").stat().st_size == 4_000
 
 
@@ -55,7 +57,7 @@ async def test_count(unbuffered, tmp_path):
             code, error = await run_on_a_full_disk(
                 *command, room=12, stdout=out, **env_of(server, PYTHONUNBUFFERED=unbuffered)
             )
-    assert (code, error) == (1, "piriod-async: [Errno 27] File too large\n")
+    assert (code, error) == (1, f"piriod-async: standard output: File too large\n{RAISE_THE_LIMIT}\n")
     assert (tmp_path / "out").read_text() == "acc_1\t1\nacc_"
 
 
@@ -67,9 +69,9 @@ async def test_file(suffix, tmp_path):
     async with MockServer(2_500) as server:
         code, error = await run_on_a_full_disk(*command, room=41_000, **env_of(server))
         message, advice = error.splitlines()
-        assert (code, message) == (1, "piriod-async: [Errno 27] File too large")
+        assert (code, message) == (1, f"piriod-async: {file}.part: File too large")
         kept = sum(json.loads((tmp_path / f"{file.name}.part.state").read_bytes())["customers"].values())
-        assert advice == f"{kept:,} customers are kept in {file}.part: add --resume to continue"
+        assert advice == f"{RAISE_THE_LIMIT}; {kept:,} customers are kept in {file}.part: add --resume to continue"
         assert kept >= 1_000
         assert sorted(path.name for path in tmp_path.iterdir()) == [f"{file.name}.part", f"{file.name}.part.state"]
         done = await asyncio.to_thread(run_process, *command, "--resume", **env_of(server))

@@ -14,7 +14,7 @@ def test_missing_extra(missing):
     code = f"import sys; sys.modules[{missing!r}] = None; from piriod_async.cli.main import main; sys.exit(main([]))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "piriod-async: the command line needs click and rich: pip install 'piriod-async[cli]'\n"
+    assert done.stderr == "piriod-async: the command line needs more packages: pip install 'piriod-async[cli]'\n"
 
 
 def test_other_missing_module(monkeypatch):

@@ -3,6 +3,10 @@
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from piriod_async import FilterIgnoredError, IncompleteListError
+from piriod_async.cli.messages import describe
 from piriod_async.testing.mock_server import MockServer, Mutations
 from tests.support.command import CLEAN_ENV, COMMAND, env_of
 
@@ -42,11 +46,12 @@ async def test_control_characters(run_cli_in_thread):
 
 
 async def test_incomplete_list(run_cli_in_thread):
-    """A list that changed too much is exit code 3."""
+    """A list that changed too much is exit code 3, and the message names the option that tolerates changes."""
     async with MockServer(300, mutations=Mutations(rate=8)) as server:
         done = await run_cli_in_thread("customers", "--ordering", "name", **env_of(server))
     assert done.returncode == 3
-    assert done.stderr.endswith("\ntry again when the list changes less\n")
+    assert "List again, or with --ordering created, which tolerates changes" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_closed_pipe():
@@ -66,3 +71,54 @@ def test_full_disk():
         done = subprocess.run(command, stdout=full, stderr=-1, env=CLEAN_ENV, check=False)
     assert done.returncode == 1
     assert b"No space left on device" in done.stderr
+
+
+def test_options_in_advice():
+    """Advice names options, not arguments of Python."""
+    errors = [
+        IncompleteListError("the server does not order by `created`: list with ordering=None"),
+        IncompleteListError('List again, or with ordering="created", which tolerates changes'),
+        FilterIgnoredError("If that is a match, use check_filters=False"),
+    ]
+    assert [describe(error).rpartition("with ")[2].rpartition("use ")[2] for error in errors] == [
+        "--ordering ''",
+        "--ordering created, which tolerates changes",
+        "--no-check-filters",
+    ]
+
+
+LONG = "\x1b[31m" + "x" * 100_000
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--workspace", f"a {LONG}"),
+        ("--country", "CL", "--country", LONG),
+        ("--created-gte", LONG),
+        ("--fields", LONG),
+        ("-o", f"{'x' * 100_000}.csv"),
+        ("-o", f"missing/{LONG}.csv"),
+        ("--workspaces-file", LONG),
+        (LONG,),
+        (f"--{LONG}",),
+    ],
+)
+def test_limited_length(arguments, run_cli):
+    """Each line of a message has a limited length and no control characters, whatever it quotes."""
+    done = run_cli("customers", "--mock", "3", *arguments)
+    assert done.stderr.startswith("piriod-async: ")
+    lines = done.stderr.splitlines()
+    assert len(lines) <= 2
+    assert max(map(len, lines)) <= 1_000
+    assert "\x1b" not in done.stderr
+
+
+async def test_limited_length_of_log_lines(run_cli_in_thread):
+    """So has each line of the log, and of a workspace that failed."""
+    async with MockServer({"acc_1": 3}) as server:
+        server.fail(status=403, body=b'{"detail": "%s"}' % (b"x" * 1_000_000), times=None)
+        options = ("-v", "--workspace", "acc_1", "--workspace", "acc_2")
+        done = await run_cli_in_thread("customers", *options, **env_of(server))
+    assert done.returncode == 3
+    assert max(map(len, done.stderr.splitlines())) <= 1_000

@@ -1,80 +1,21 @@
 """A terminal of 80 columns: the table, the progress, the prompt for a token."""
 
-import asyncio
-import fcntl
-import os
-import pty
 import re
-import signal
-import struct
 import subprocess
-import termios
 
-import pyte
 import pytest
 from rich.cells import cell_len
 
 from piriod_async.testing.mock_server import MockServer
-from tests.support.command import env_of, read_rows, start_process
+from tests.support.command import env_of, read_rows
+from tests.support.terminal import ANSI, Terminal
 
-ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-ROWS = 3_000  # so that nothing scrolls away
 NAMES = [
     "Ñandú y Cía. Ltda.",
     "株式会社ピリオド東京支店営業部株式会社ピリオド東京支店営業部",
     "Café ☕ del Ñuble 💳💳💳💳💳💳💳💳💳💳💳💳",
     "Evil \x1b[31mRed\x07\u202e\nname",
 ]
-
-
-class Terminal:
-    """A pseudo-terminal to run the command on."""
-
-    def __init__(self, columns=80):
-        self._columns = columns
-        self.output = ""
-        self._master, self._slave = pty.openpty()
-        fcntl.ioctl(self._slave, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
-
-    async def run(self, *arguments, env, when=None, stop=None, **pipes):
-        """Run the command, and return its exit code and what it wrote to a pipe.
-
-        Args:
-            arguments: Command-line arguments.
-            env: Environment variables.
-            when: Input to type, by the text to wait for.
-            stop: The text after which to send SIGINT.
-            pipes: Streams that are not the terminal.
-        """
-        streams = dict.fromkeys(("stdin", "stdout", "stderr"), self._slave) | pipes
-        env = {"TERM": "xterm-256color", "COLUMNS": "", "LINES": "", **env}
-        process = await start_process(*arguments, env=env, **streams, start_new_session=True)
-        os.close(self._slave)
-        reading = asyncio.to_thread(self._read, dict(when or {}), stop, process)
-        (out, _), _ = await asyncio.gather(process.communicate(), reading)
-        os.close(self._master)
-        return process.returncode, (out or b"").decode()
-
-    def _read(self, answers, stop, process):
-        data = b""
-        while True:
-            try:
-                data += os.read(self._master, 65_536)
-            except OSError:  # every process has closed it
-                return
-            self.output = data.decode(errors="replace")
-            for text in [text for text in answers if text in self.output]:
-                os.write(self._master, answers.pop(text))
-            if stop and stop in self.output:
-                process.send_signal(signal.SIGINT)
-                stop = None
-
-    @property
-    def lines(self):
-        """The text on the screen at the end."""
-        screen = pyte.Screen(self._columns, ROWS)
-        pyte.Stream(screen).feed(self.output)
-        return "\n".join(line.rstrip() for line in screen.display).rstrip().splitlines()
 
 
 async def test_table():
@@ -85,16 +26,16 @@ async def test_table():
         terminal = Terminal()
         code, _ = await terminal.run("customers", "--ordering=-created", env=env_of(server))
         expected = [row["id"] for row in server.customers()][::-1]
-    header, *rows = terminal.lines
-    assert code == 0
+    header, *rows, last = terminal.lines
+    assert (code, last) == (0, "154 customers")
     assert [row.split()[0] for row in rows] == expected
     assert max(map(cell_len, rows)) <= 80
-    column = cell_len(header[: header.index("country_id")])
+    column = cell_len(header[: header.index("co…")])
     for row in rows:
-        country = re.search(r"  (CL|MX|CO|PE)  ", row)
-        assert cell_len(row[: country.start() + 2]) == column
+        country = re.search(r" (CL|MX|CO|PE)  ", row)
+        assert cell_len(row[: country.start() + 1]) == column
     first = dict(zip(NAMES[::-1], rows, strict=False))
-    assert f"  {NAMES[0][:12]}" in first[NAMES[0]]
+    assert f" {NAMES[0][:12]}" in first[NAMES[0]]
     assert "…" in first[NAMES[1]]
     assert "…" in first[NAMES[2]]
     assert "Evil \ufffd[31mRed\ufffd" in first[NAMES[3]]
@@ -107,8 +48,8 @@ async def test_narrow_terminal():
     async with MockServer(5) as server:
         terminal = Terminal(columns=40)
         await terminal.run("customers", env=env_of(server))
-    _, *rows = terminal.lines
-    assert len(rows) == 5
+    _, *rows, last = terminal.lines
+    assert (len(rows), last) == (5, "5 customers")
     assert max(map(cell_len, rows)) <= 40
 
 
@@ -200,3 +141,47 @@ async def test_token_prompt_aborted():
     code, _ = await terminal.run("customers", env=env, when={"Piriod API token: ": b"\x04"})
     assert code == 130
     assert "Traceback" not in terminal.output
+
+
+async def test_reader_on_the_same_terminal():
+    """`| less` has the terminal for itself: a progress bar would erase its first row."""
+    terminal = Terminal()
+    async with MockServer(1_500, latency=0.02) as server:
+        code, out = await terminal.run("customers", env=env_of(server), stdout=subprocess.PIPE)
+    assert (code, out.count("\n"), terminal.output) == (0, 1_500, "")
+
+
+@pytest.mark.parametrize(("env", "bold"), [({}, True), ({"TERM": "dumb"}, False), ({"NO_COLOR": "1"}, False)])
+async def test_bold(env, bold):
+    """The header is bold, unless the terminal is dumb or the user wants no style."""
+    terminal = Terminal()
+    async with MockServer(3) as server:
+        code, _ = await terminal.run("customers", env=env_of(server, **env))
+    assert (code, "\x1b[1m" in terminal.output) == (0, bold)
+
+
+async def test_latin_1():
+    """A terminal of another encoding gets that, with a question mark for what it lacks."""
+    terminal = Terminal()
+    async with MockServer(0) as server:
+        server.add(name="Ñandú 株")
+        command = ("customers", "--format", "jsonl", "--fields", "name")
+        code, _ = await terminal.run(*command, env=env_of(server, TERM="dumb", PYTHONIOENCODING="latin-1"))
+    assert (code, terminal.data) == (0, '{"name":"Ñandú ?"}\r\n'.encode("latin-1"))
+
+
+async def test_empty_table():
+    """A table without customers says so."""
+    async with MockServer(0) as server:
+        terminal = Terminal()
+        code, _ = await terminal.run("customers", env=env_of(server))
+    assert (code, terminal.lines) == (0, ["no customers"])
+
+
+async def test_interrupted_table():
+    """A table that was interrupted does not end with a number."""
+    terminal = Terminal()
+    async with MockServer(2_500, latency=0.05) as server:
+        code, _ = await terminal.run("customers", env=env_of(server), stop="00 of 2,500 customers")
+    assert (code, terminal.lines[-1]) == (130, "piriod-async: interrupted")
+    assert not [line for line in terminal.lines if line.endswith("customers")]

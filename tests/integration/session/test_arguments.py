@@ -38,11 +38,12 @@ def test_invalid(name, values, message):
 
 @pytest.mark.parametrize("token", ["", "a\r\nX: y", None])  # test_auth has more
 def test_invalid_token(token):
-    """An invalid token is a `ConfigurationError` that does not show it."""
+    """An invalid token is a `ConfigurationError` that does not show it, unless it is empty."""
     with pytest.raises(ConfigurationError) as caught:
         PiriodSession(token)
     assert isinstance(caught.value, ValueError)
-    assert str(caught.value) == f"token='********': {ASCII}"
+    shown = "token='********': expected" if token else "token='': expected an API token,"
+    assert str(caught.value) == f"{shown} {ASCII.removeprefix('expected ')}"
     assert caught.value.attempts == 0
     assert not caught.value.retryable
 

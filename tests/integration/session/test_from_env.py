@@ -14,7 +14,7 @@ LOCAL = "http://localhost:8000"
 def settings_of(piriod):
     """Return what a session sends, and where."""
     headers = piriod._transport.auth_headers
-    authorization, mode = str.__str__(headers["Authorization"]), headers["x-piriod-test-mode"]
+    authorization, mode = str.__str__(headers["Authorization"].header()), headers["x-piriod-test-mode"]
     return authorization, piriod._workspace, mode, str(piriod._transport.url)
 
 
@@ -25,8 +25,8 @@ def settings_of(piriod):
         ({"WORKSPACE": "acc"}, ("acc", "false", URL)),
         ({"WORKSPACE": "", "TEST_MODE": "", "BASE_URL": ""}, (None, "false", URL)),
         ({"BASE_URL": f"{LOCAL}/v1"}, (None, "false", f"{LOCAL}/v1/customers/")),
-        *(({"TEST_MODE": mode}, (None, "true", URL)) for mode in ("true", "True", "1", "yes", "YES")),
-        *(({"TEST_MODE": mode}, (None, "false", URL)) for mode in ("false", "False", "0", "no")),
+        *(({"TEST_MODE": mode}, (None, "true", URL)) for mode in ("true", "True", "1", "yes", "YES", "on", "y", "t")),
+        *(({"TEST_MODE": mode}, (None, "false", URL)) for mode in ("false", "False", "0", "no", "off", "n", "f")),
     ],
 )
 def test_variables(monkeypatch, variables, settings):
@@ -34,6 +34,16 @@ def test_variables(monkeypatch, variables, settings):
     for name, value in {"TOKEN": "token", **variables}.items():
         monkeypatch.setenv(f"PIRIOD_{name}", value)
     assert settings_of(PiriodSession.from_env()) == ("Token token", *settings)
+
+
+def test_line_ends(monkeypatch):
+    """Line ends and blanks around a value do not count; a blank variable is not set."""
+    for name, value in zip(VARIABLES, ("token\n", " acc\r\n", "on\n", f"{LOCAL}\n"), strict=True):
+        monkeypatch.setenv(name, value)
+    assert settings_of(PiriodSession.from_env()) == ("Token token", "acc", "true", f"{LOCAL}/customers/")
+    for name in VARIABLES[1:]:
+        monkeypatch.setenv(name, "\n")
+    assert settings_of(PiriodSession.from_env()) == ("Token token", None, "false", URL)
 
 
 def test_precedence(monkeypatch):
@@ -49,8 +59,10 @@ def test_precedence(monkeypatch):
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
-        ({}, "PIRIOD_TOKEN is not set"),
-        ({"TOKEN": ""}, "PIRIOD_TOKEN is not set"),
+        ({}, "PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard). PIRIOD_WORKSPACE is not set"),
+        ({"TOKEN": "\n"}, "PIRIOD_TOKEN is not set"),
+        ({"WORKSPACE": "acc"}, "PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)"),
+        ({"TOKEN": "Token abc"}, "token='********': expected the token alone, without the prefix 'Token'"),
         ({"TOKEN": "a b"}, "token='********': expected text of visible ASCII characters, without spaces"),
         ({"TOKEN": "token", "TEST_MODE": "maybe"}, "PIRIOD_TEST_MODE='maybe': expected true or false"),
         ({"TOKEN": "token", "WORKSPACE": "a b"}, "workspace='a b'"),

@@ -51,8 +51,34 @@ def test_every_column():
     assert not_empty == {"id": "cus_minimal", "status": "active", **flags, **empty}
 
 
-FORMULAS = ["=1+1", '=HYPERLINK("http://evil.example","x")', "+56 9 1234", "-1", "@SUM(A1)", "\t=1", "\r=1", "+", "="]
-HARMLESS = ["", "'=1", " =1", "a=b", "1-2", "ñ", "💳", "\n=1"]
+FORMULAS = {
+    "=1+1": "'=1+1",
+    '=HYPERLINK("http://evil.example","x")': '\'=HYPERLINK("http://evil.example","x")',
+    "-1": "'-1",
+    "@SUM(A1)": "'@SUM(A1)",
+    "+": "'+",
+    "=": "'=",
+    "+1+1": "'+1+1",
+    "+56 9 1234 x": "'+56 9 1234 x",
+    "+1-234-567*cmd|' /C calc'!A0": "'+1-234-567*cmd|' /C calc'!A0",
+    "-56 9 8765 4321": "'-56 9 8765 4321",
+    "\t=1": "'\t'=1",
+    "\r=1": "'\r'=1",
+    "\n=1": "'\n'=1",
+    "\nname": "'\nname",
+    "one\n=1+1": "one\n'=1+1",
+    "one\r\n@SUM(A1)": "one\r\n'@SUM(A1)",
+    "one;=1+1;-2;x": "one;'=1+1;'-2;x",
+    'one;"=1+1"': 'one;"\'=1+1"',
+    "one\t+1": "one\t'+1",
+    "\uff1d1+1": "'\uff1d1+1",
+    "\uff0b1": "'\uff0b1",
+    "\uff0d1": "'\uff0d1",
+    "\uff20SUM(A1)": "'\uff20SUM(A1)",
+    "one;\uff1d1": "one;'\uff1d1",
+}
+PHONE_NUMBERS = ["+56 2 2345 6789", "+56987654321", "+56 (2) 2345-6789", "+1-800-555-0100"]
+HARMLESS = ["", "'=1", " =1", "a=b", "1-2", "ñ", "💳", "one;two", "one\ntwo", "one; =1", *PHONE_NUMBERS]
 
 
 @pytest.mark.parametrize("text", FORMULAS)
@@ -61,8 +87,26 @@ def test_formulas_are_escaped(text):
     customer = evolve(MINIMAL, name=text, country=Country(id=text), contacts=(Contact(name=text),))
     [row] = encode(CsvEncoder(), customer)
     [contact] = encode(ContactsCsvEncoder(), customer)
-    assert row["name"] == row["country_id"] == contact["name"] == f"'{text}"
-    assert csv_row(customer, ["name"]) == [f"'{text}"]
+    assert row["name"] == row["country_id"] == contact["name"] == FORMULAS[text]
+    assert csv_row(customer, ["name"]) == [FORMULAS[text]]
+
+
+def test_spanish_spreadsheet():
+    """A reader that separates cells by semicolons finds no cell that begins a formula."""
+    names = [text for text in FORMULAS if "\n" not in text and "\r" not in text]
+    text = CsvEncoder().encode([evolve(MINIMAL, name=name) for name in names]).decode()
+    cells = [cell for row in csv.reader(text.splitlines(), delimiter=";") for cell in row]
+    assert len(cells) > len(names)
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\uff1d"))]
+
+
+def test_byte_order_mark():
+    """`bom=True` puts one byte order mark before each header."""
+    for encoder in (CsvEncoder(["id"], bom=True), ContactsCsvEncoder(bom=True)):
+        data = encoder.header() + encoder.encode([FULL])
+        assert data.startswith(b"\xef\xbb\xbf")
+        assert "\ufeff" not in data.decode("utf-8-sig")
+    assert CsvEncoder(["id"]).header() == b"id\r\n"
 
 
 def test_formulas_unescaped():
