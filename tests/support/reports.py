@@ -1,4 +1,4 @@
-"""What logs and error trackers show of an error."""
+"""Renders errors as logs and error trackers do."""
 
 import io
 import traceback
