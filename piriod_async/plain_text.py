@@ -23,8 +23,9 @@ def sanitize_lines(text: str) -> str:
     return "\n".join(_UNPRINTABLE.sub("\ufffd", line) for line in lines)
 
 
-def shorten(text: str, limit: int) -> str:
+def shorten(value: object, limit: int) -> str:
     """Return text of at most `limit` characters, on one line; a longer one loses its middle, as both ends explain."""
+    text = str(value)
     if len(text) > limit:
         end = limit // 3
         text = f"{text[: limit - end - 1]}…{text[-end:]}"

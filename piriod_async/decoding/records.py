@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 
 import msgspec
-from attrs import frozen
+from attrs import field, frozen
 
 from piriod_async.decoding import splitting, strict
 from piriod_async.decoding.fields import read_key
@@ -26,7 +26,7 @@ class DecodedPage:
         invalid: The other records, each with the number of customers before it.
     """
 
-    customers: tuple[Customer, ...]
+    customers: tuple[Customer, ...] = field(repr=False)  # tracebacks show local variables
     invalid: Sequence[tuple[int, InvalidRecord]] = ()
 
 

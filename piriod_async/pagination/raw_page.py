@@ -38,7 +38,7 @@ class RawPage:
         raw: The response body.
     """
 
-    keys: Sequence[RecordKey]
+    keys: Sequence[RecordKey] = field(repr=False)
     count: int
     has_next: bool = False
     unplaced_ids: Sequence[int] = ()
