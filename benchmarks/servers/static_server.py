@@ -19,6 +19,7 @@ from urllib.parse import parse_qs, urlencode
 import msgspec
 from attrs import define, field
 
+from piriod_async.testing.mock_server.customer_fields import check_fields
 from piriod_async.testing.mock_server.factory import CustomerFactory, spaced_timestamps
 
 DISTINCT = 2_000  # generated customers; the rest repeat them with an id and `created` of their own
@@ -41,7 +42,7 @@ class PreparedCustomers:
         templates = []
         for moment in spaced_timestamps(min(size, DISTINCT), random):
             customer = factory.make(moment)
-            customer.set({"created": datetime.fromisoformat(CREATED_PLACEHOLDER)})
+            customer.set(check_fields({"created": CREATED_PLACEHOLDER}, "template"))
             template = customer.to_json("microseconds").replace(b"%", b"%%")
             templates.append(template.replace(customer.id.encode(), b"cus_%020d"))
         created = [

@@ -170,7 +170,7 @@ def customers(**options: Any) -> int:
     help="Workspace id. Repeatable.",
 )
 def mock_server(port: int, customers: int, workspaces: Sequence[str]) -> None:
-    """Run a local mock server until Ctrl-C."""
+    """Run a local mock server until Ctrl-C or SIGTERM."""
     asyncio.run(_serve(port, dict.fromkeys(workspaces, customers)))
 
 

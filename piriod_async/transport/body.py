@@ -9,7 +9,7 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 class BodyTooLongError(Exception):
-    """The body of a 200 is longer than allowed."""
+    """The body of a 200 is longer than allowed; the argument is the limit in bytes."""
 
 
 async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
@@ -30,12 +30,12 @@ async def read_body(response: aiohttp.ClientResponse, max_bytes: int) -> bytes:
             if size > max_bytes:
                 break
         if size > max_bytes and response.status == HTTPStatus.OK:
-            raise BodyTooLongError
+            raise BodyTooLongError(max_bytes)
         body = b"".join(chunks)
         if response.headers.get("Content-Encoding", "").strip().lower() == "x-gzip":  # aiohttp knows it as gzip only
             body = _gunzip(body, max_bytes)
             if len(body) > max_bytes and response.status == HTTPStatus.OK:
-                raise BodyTooLongError
+                raise BodyTooLongError(max_bytes)
     except (aiohttp.ClientError, TimeoutError):
         if response.status == HTTPStatus.OK:
             raise

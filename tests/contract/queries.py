@@ -100,4 +100,13 @@ REQUESTS: dict[str, dict[str, Any]] = {
     "PATCH, no token": {"method": "PATCH", "authorization": None},
     "DELETE, unknown workspace": {"method": "DELETE", "x_simple_workspace": "acc_nobody"},
     "HEAD": {"method": "HEAD"},
+    "HEAD, bad page": {"method": "HEAD", "query": "page=0"},
+    "HEAD, wrong token": {"method": "HEAD", "authorization": "Token wrong"},
+    "OPTIONS": {"method": "OPTIONS"},
+    "OPTIONS, bad filter": {"method": "OPTIONS", "query": "created__gte=never&page=0"},
+    "OPTIONS, wrong token": {"method": "OPTIONS", "authorization": "Token wrong"},
+    "OPTIONS, no workspace": {"method": "OPTIONS", "x_simple_workspace": None},
+    "OPTIONS, unknown workspace": {"method": "OPTIONS", "x_simple_workspace": "acc_nobody"},
+    "OPTIONS, no slash": {"method": "OPTIONS", "path": "/customers"},
+    "TRACE": {"method": "TRACE"},
 }

@@ -29,6 +29,13 @@ async def test_method(client: RawClient) -> None:
     assert (response.status, response.body) == (405, {"detail": 'Method "POST" not allowed.'})
 
 
+async def test_options(client: RawClient) -> None:
+    """OPTIONS describes the list."""
+    response = await client.fetch(method="OPTIONS")
+    assert (response.status, response.headers["Allow"]) == (200, "GET, HEAD, OPTIONS")
+    assert response.body["renders"] == response.body["parses"] == ["application/json"]
+
+
 async def test_missing_slash(client: RawClient) -> None:
     """A path without its slash is redirected, with its query."""
     response = await client.fetch("page=2&name=%C3%91+%26", path="/customers")

@@ -12,7 +12,7 @@ import piriod_async.transport.transport
 from piriod_async import DecodeError, FilterIgnoredError, IncompleteListError, NotFoundError, Progress, RetryPolicy
 from piriod_async.decoding import strict
 from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
-from piriod_async.testing.mock_server import OMITTED, MockServer
+from piriod_async.testing.mock_server import OMITTED, MockServer, Unchecked
 from tests.support.tasks import assert_idle, pending_tasks, settle
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -657,7 +657,7 @@ async def test_duplicate(ordering):
 async def test_error_names_workspace(read):
     """An error names the workspace."""
     async with MockServer(3) as server, server.session() as piriod:
-        server.update(server.customers()[0]["id"], phone=5)
+        server.update(server.customers()[0]["id"], phone=Unchecked(5))
         with pytest.raises(DecodeError, match=r"\(workspace acc_mock\)") as caught:
             await getattr(piriod.customers(), read)()
         assert caught.value.workspace == "acc_mock"

@@ -7,24 +7,24 @@ import msgspec
 import pytest
 
 from piriod_async import Checkpoint, DecodeError, InvalidRecord, PiriodSession, QueryError
-from piriod_async.testing.mock_server import OMITTED, MockServer
+from piriod_async.testing.mock_server import OMITTED, MockServer, Unchecked
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
 each_way = pytest.mark.parametrize("ordering", ["created", "-created", "name", None])
 both_ways = pytest.mark.parametrize("ordering", ["created", "-created"])
 BROKEN: dict[str, dict[str, Any]] = {  # fields of a record, by what is wrong with it
-    "text": {"phone": 5},
-    "not JSON": {"metadata": {"a": msgspec.Raw(b"NaN")}},
-    "nested": {"metadata": msgspec.Raw(b"[" * 20_000 + b"]" * 20_000)},
-    "amount": {"aggregations": {"balance": msgspec.Raw(b"1e-50000000")}},
+    "text": {"phone": Unchecked(5)},
+    "not JSON": {"metadata": Unchecked({"a": msgspec.Raw(b"NaN")})},
+    "nested": {"metadata": Unchecked(msgspec.Raw(b"[" * 20_000 + b"]" * 20_000))},
+    "amount": {"aggregations": Unchecked({"balance": msgspec.Raw(b"1e-50000000")})},
 }
 UNPLACED: dict[str, dict[str, Any]] = {
     "no id": {"id": OMITTED},
-    "null id": {"id": None},
+    "null id": {"id": Unchecked(None)},
     "no created": {"created": OMITTED},
     "null created": {"created": None},
-    "unreadable created": {"created": "yesterday"},
+    "unreadable created": {"created": Unchecked("yesterday")},
 }
 
 
@@ -114,7 +114,7 @@ async def test_skip_pages() -> None:
     """A page of which all records are invalid is not delivered."""
     async with numbered(350) as server, server.session() as piriod:
         for number in range(100):
-            server.update(f"cus_{number:04}", phone=5)
+            server.update(f"cus_{number:04}", phone=Unchecked(5))
         listing = piriod.customers(on_invalid="skip")
         pages = [page async for page in listing.pages()]
         assert all(page.customers for page in pages)
@@ -158,14 +158,16 @@ async def test_skip_without_id(ordering: str | None) -> None:
     async with numbered(251) as server, server.session() as piriod:
         expected = in_order(server, ordering)
         lost, _, undated = expected[120], expected[121], expected[122]
-        server.update(lost, id=None)
+        server.update(lost, id=Unchecked(None))
         server.update(undated, created=None)
         listing = piriod.customers(ordering=ordering, on_invalid="skip")
         assert [customer.id async for customer in listing] == [id_ for id_ in expected if id_ != lost]
         assert [record.path for record in listing.invalid] == ["results[20].id"]
 
 
-@pytest.mark.parametrize("fields", [{"id": None}, {"phone": 5}, {"created": "yesterday"}])
+@pytest.mark.parametrize(
+    "fields", [{"id": Unchecked(None)}, {"phone": Unchecked(5)}, {"created": Unchecked("yesterday")}]
+)
 async def test_one_page(fields: dict[str, Any]) -> None:
     """In a list of one page, the neighbours cost one request."""
     async with numbered(3) as server, server.session() as piriod:
@@ -180,7 +182,7 @@ async def test_first_and_count(ordering: str | None) -> None:
     """A count includes invalid records; the first customer is the first one that is valid, or an error."""
     async with numbered(5) as server, server.session() as piriod:
         first, second, *_ = in_order(server, ordering)
-        server.update(first, phone=5)
+        server.update(first, phone=Unchecked(5))
         strict, skipping = piriod.customers(ordering=ordering), piriod.customers(ordering=ordering, on_invalid="skip")
         assert (await strict.count(), await skipping.count()) == (5, 5)
         with pytest.raises(DecodeError, match=first):
@@ -190,7 +192,7 @@ async def test_first_and_count(ordering: str | None) -> None:
         assert found
         assert found.id == second
         for id_ in in_order(server, ordering):
-            server.update(id_, phone=5)
+            server.update(id_, phone=Unchecked(5))
         assert await skipping.first() is None
 
 
@@ -201,7 +203,7 @@ async def test_resume_after_skipping(ordering: str) -> None:
         expected = in_order(server, ordering)
         broken = [*expected[95:105], *expected[345:]]
         for id_ in broken:
-            server.update(id_, phone=5)
+            server.update(id_, phone=Unchecked(5))
         first = piriod.customers(ordering=ordering, on_invalid="skip")
         ids, skipped = [], []
         async with first:
@@ -221,7 +223,7 @@ async def test_bounded() -> None:
     """The first thousand invalid records are kept; the others are counted."""
     async with numbered(1_250) as server, server.session() as piriod:
         for number in range(1_200):
-            server.update(f"cus_{number:04}", phone=5)
+            server.update(f"cus_{number:04}", phone=Unchecked(5))
         listing = piriod.customers(on_invalid="skip")
         assert len(await listing.collect()) == 50
         assert (len(listing.invalid), listing.invalid.total, listing.progress.invalid) == (1_000, 1_200, 1_200)
@@ -235,7 +237,7 @@ async def test_across() -> None:
     async with MockServer({"acc_1": 250, "acc_2": 3, "acc_3": 120}) as server, server.session() as piriod:
         broken = {id_: server.customers(id_)[-1]["id"] for id_ in ("acc_1", "acc_3")}
         for id_ in broken.values():
-            server.update(id_, phone=5)
+            server.update(id_, phone=Unchecked(5))
         listing = piriod.across(server.workspaces, on_invalid="skip")
         assert listing.invalid == {}
         customers = await listing.collect()

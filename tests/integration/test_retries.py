@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 
 from piriod_async import APIConnectionError, DecodeError, PiriodSession
-from piriod_async.testing.mock_server import MockServer
+from piriod_async.testing.mock_server import MockServer, Unchecked
 from tests.support.tls import untrusted_context
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -55,7 +55,7 @@ async def test_server_clock(clock):
 async def test_undecodable_record(clock):
     """A customer that cannot be decoded is not requested again."""
     async with MockServer(3) as server, server.session(retry=clock.policy()) as piriod:
-        server.add(created="yesterday")
+        server.add(created=Unchecked("yesterday"))
         with pytest.raises(DecodeError, match="'yesterday' is not a date-time") as caught:
             await piriod.customers(ordering=None).collect()
         assert caught.value.attempts == len(server.requests) == 1

@@ -56,7 +56,7 @@ from piriod_async import (
 )
 from piriod_async.export.arrow_format import ArrowStreamEncoder
 from piriod_async.export.parquet_format import ParquetEncoder
-from piriod_async.testing.mock_server import MockServer
+from piriod_async.testing.mock_server import MockServer, Unchecked
 
 Skipped: TypeAlias = list[tuple[str, str | None, str, bytes]]
 
@@ -390,3 +390,12 @@ async def mock_server() -> None:
         assert_type(server.add(name="Ñandú"), str)
         server.fail(status=503, times=2, retry_after=1)
         server.rate_limit(rate=50)
+
+
+def mock_server_in_a_thread(customers: list[Customer]) -> None:
+    with MockServer(customers=customers) as server:
+        assert_type(server.url, str)
+        assert_type(server.add(customers[0], name=Unchecked(5)), str)
+    MockServer(customers=[{"id": "cus_1", "name": "Ñandú"}])
+    MockServer({"acc_1": 5, "acc_2": customers, "acc_3": [{"id": "cus_1"}]})
+    MockServer(customers="cus_1")  # type: ignore[arg-type]

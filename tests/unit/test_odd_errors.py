@@ -55,7 +55,7 @@ EXCEPTIONS = sorted(set(all_exceptions()), key=lambda each: each.__name__)
 TREE = [each for each in EXCEPTIONS if issubclass(each, PiriodError)]
 SAMPLES = {
     "APIException": APIException(404, "Invalid page."),
-    "BodyTooLongError": BodyTooLongError(),
+    "BodyTooLongError": BodyTooLongError(1_000),
     "CommandError": CommandError("interrupted", "add --resume", exit_code=130),
     "DroppedConnectionError": DroppedConnectionError("Server disconnected"),
     "InvalidRecordError": InvalidRecordError(InvalidRecord(path="$", record_id=None, reason="no", raw=b"{}")),

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from piriod_async.testing.mock_server.response import APIException
+from piriod_async.testing.mock_server.response import ALLOWED_METHODS, APIException
 
 
 def authenticate(authorization: str, token: str) -> None:
@@ -39,10 +39,10 @@ def check_workspace(workspace: str | None, workspaces: Collection[str]) -> str:
 
 
 def check_method(method: str) -> None:
-    """Check that the method only reads.
+    """Check that the method reads the list or describes it.
 
     Raises:
         APIException: 405.
     """
-    if method not in ("GET", "HEAD"):
+    if method not in ALLOWED_METHODS:
         raise APIException(405, f'Method "{method}" not allowed.')

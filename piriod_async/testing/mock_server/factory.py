@@ -7,8 +7,9 @@ from random import Random
 from typing import Any, TypeVar
 from unicodedata import normalize
 
-from piriod_async.testing.mock_server.countries import COUNTRIES
-from piriod_async.testing.mock_server.stored_customer import StoredCustomer
+from piriod_async.testing.mock_server.countries import COUNTRIES, CountryProfile
+from piriod_async.testing.mock_server.customer_fields import CustomerFields
+from piriod_async.testing.mock_server.stored_customer import StoredCustomer, id_of
 
 FIRST_DAY = datetime(2023, 1, 2, tzinfo=UTC)
 LAST_DAY = datetime(2026, 10, 1, tzinfo=UTC)
@@ -36,9 +37,12 @@ METADATA: tuple[dict[str, str], ...] = (
 STATUSES = (*["active"] * 47, "archived", "archived", "pending")
 ACTIVITIES = ("Venta al por menor", "Servicios de consultoría", "Elaboración de pan", "Transporte de carga")
 
+MAX_SLUG = 40  # characters of a name that its domain has
+
 T = TypeVar("T")
 
 _WEIGHTED_COUNTRIES = tuple(country for country in COUNTRIES.values() for _ in range(country.weight))
+_NOTHING_GIVEN = CustomerFields()
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -47,6 +51,14 @@ def spaced_timestamps(size: int, random: Random) -> Iterator[datetime]:
     interval = (LAST_DAY - FIRST_DAY) // timedelta(microseconds=1) // max(size, 1)
     for index in range(size):
         yield FIRST_DAY + timedelta(microseconds=index * interval + int(random.random() * interval))
+
+
+def later(moment: datetime, delta: timedelta) -> datetime:
+    """Return a later time, or the same at the end of the year 9999."""
+    try:
+        return moment + delta
+    except OverflowError:
+        return moment
 
 
 class CustomerFactory:
@@ -63,17 +75,26 @@ class CustomerFactory:
         self._serial = 0
         self._salt = self._below(1_000_000)
 
-    def make(self, created: datetime) -> StoredCustomer:
-        """Make the next customer."""
+    def make(self, created: datetime, given: CustomerFields = _NOTHING_GIVEN) -> StoredCustomer:
+        """Make the next customer.
+
+        Args:
+            created: Its creation time, unless it is given.
+            given: Fields that are not made up. The others go with them: a state of that country, contacts of that id.
+        """
         self._serial += 1
-        country = self._pick(_WEIGHTED_COUNTRIES)
+        created = given.columns.get("created", created)
+        country = self._pick(_WEIGHTED_COUNTRIES)  # even if it is given: the other choices stay the same
+        country = self._given_country(given) or country
         state, state_name, city = self._pick(country.states)
         manager = self._person()
         is_company = self._chance(0.8)
         name = self._company(country.suffixes) if is_company else self._person()
-        domain = f"{_slug(name)}{self._serial}.{country.id.lower()}"
+        given_name = given.payload.get("name")
+        slug = _slug(given_name if isinstance(given_name, str) else name)[:MAX_SLUG]
+        domain = f"{slug}{self._serial}.{country.id.lower()}"
         sales = self._below(900_000_000)
-        id_ = self._id("cus")
+        id_ = given.columns.get("id", self._id("cus"))
         payload = {
             "id": id_,
             "name": name,
@@ -104,9 +125,15 @@ class CustomerFactory:
             },
             "test_mode": self._test_mode,
             "created": created,
-            "updated": created + timedelta(seconds=self._below(5_000_000), microseconds=self._below(1_000_000)),
+            "updated": later(created, timedelta(seconds=self._below(5_000_000), microseconds=self._below(1_000_000))),
         }
-        return StoredCustomer(payload, subscriptions=[self._id("sub") for _ in range(self._below(3))])
+        customer = StoredCustomer(payload, subscriptions=[self._id("sub") for _ in range(self._below(3))])
+        customer.set(given)
+        return customer
+
+    def _given_country(self, given: CustomerFields) -> CountryProfile | None:
+        id_ = id_of(given.payload.get("country"))
+        return COUNTRIES.get(id_) if isinstance(id_, str) else None
 
     def _contact(self, customer: str, domain: str, mobile: str, created: datetime) -> dict[str, Any]:
         name = self._person()

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from threading import Lock
 from typing import Final, Literal
 
 from attrs import define
@@ -39,9 +40,13 @@ class Fault:
 
 
 class Faults:
-    """The faults that are still to happen, and the rate limit."""
+    """The faults that are still to happen, and the rate limit.
+
+    Methods can be called from any thread.
+    """
 
     def __init__(self) -> None:
+        self._faults_lock = Lock()
         self._faults: list[Fault] = []
         self._rate_limit: RateLimit | None = None
 
@@ -93,11 +98,13 @@ class Faults:
             more = {**(headers or {}), **({} if retry_after is None else {"Retry-After": _retry_after(retry_after)})}
             response = _response(200 if status is None else status, body, more, html=html)
         truncation: Truncation | None = "stall" if stall else disconnect or truncate
-        self._faults.append(Fault(response, truncation, times, page, workspace))
+        with self._faults_lock:
+            self._faults.append(Fault(response, truncation, times, page, workspace))
 
     def clear_faults(self) -> None:
         """Discard all faults that are still to happen."""
-        self._faults.clear()
+        with self._faults_lock:
+            self._faults.clear()
 
     def rate_limit(self, rate: float | None) -> None:
         """Respond with 429 and `Retry-After` to requests above a rate.
@@ -109,13 +116,14 @@ class Faults:
 
     def _take_fault(self, request: RecordedRequest) -> Fault | None:
         """Return the oldest fault that matches a request, and count it down."""
-        for fault in self._faults:
-            if fault.page in (None, request.page) and fault.workspace in (None, request.workspace):
-                if fault.times is not None:
-                    fault.times -= 1
-                    if fault.times == 0:
-                        self._faults.remove(fault)
-                return fault
+        with self._faults_lock:
+            for fault in self._faults:
+                if fault.page in (None, request.page) and fault.workspace in (None, request.workspace):
+                    if fault.times is not None:
+                        fault.times -= 1
+                        if fault.times == 0:
+                            self._faults.remove(fault)
+                    return fault
         return None
 
 

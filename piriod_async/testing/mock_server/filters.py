@@ -2,12 +2,11 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from piriod_async.testing.mock_server.countries import COUNTRIES
 from piriod_async.testing.mock_server.response import APIException
 from piriod_async.testing.mock_server.stored_customer import BY_CREATED, StoredCustomer
 
@@ -19,12 +18,15 @@ Predicate = Callable[[StoredCustomer], bool]
 _SINGLE_DIGIT = re.compile(r"(?<=-)\d(?=[-T ])|(?<=[T ])\d(?=:)")
 
 
-def filter_customers(customers: Sequence[StoredCustomer], params: Mapping[str, str]) -> Sequence[StoredCustomer]:
+def filter_customers(
+    customers: Sequence[StoredCustomer], params: Mapping[str, str], countries: Collection[str]
+) -> Sequence[StoredCustomer]:
     """Return the customers that match every filter. Empty values and unknown parameters are ignored.
 
     Args:
         customers: Sorted by `created`.
         params: Query parameters.
+        countries: Ids of the countries that exist.
 
     Raises:
         APIException: 400 with a map of fields to messages.
@@ -38,7 +40,7 @@ def filter_customers(customers: Sequence[StoredCustomer], params: Mapping[str, s
             if value and name in ("created__gte", "created__lte"):
                 bounds[name] = _parse_datetime(text)
             elif value and (predicate := _predicate(name, text)):
-                _validate(name, value)
+                _validate(name, value, countries)
                 if text:
                     predicates.append(predicate)
         except ValueError as error:
@@ -71,10 +73,10 @@ def _predicate(name: str, text: str) -> Predicate | None:
     return predicates.get(name)
 
 
-def _validate(name: str, value: str) -> None:
+def _validate(name: str, value: str, countries: Collection[str]) -> None:
     if "\0" in value:
         raise ValueError("Null characters are not allowed.")
-    if name == "country" and value not in COUNTRIES:
+    if name == "country" and value not in countries:
         raise ValueError("Select a valid choice. That choice is not one of the available choices.")
 
 

@@ -9,7 +9,7 @@ from attrs import frozen
 
 JSON = "application/json"
 HTML = "text/html; charset=utf-8"
-ALLOWED_METHODS = "GET, HEAD, OPTIONS"
+ALLOWED_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 @frozen
@@ -29,7 +29,7 @@ class CannedResponse:
     @classmethod
     def json(cls, status: int, value: Any, headers: Mapping[str, str] | None = None) -> "CannedResponse":
         """Build a response as the API sends it."""
-        common = {"Content-Type": JSON, "Allow": ALLOWED_METHODS}
+        common = {"Content-Type": JSON, "Allow": ", ".join(ALLOWED_METHODS)}
         return cls(status, msgspec.json.encode(value), {**common, **(headers or {})})
 
     @classmethod

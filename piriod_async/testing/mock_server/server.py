@@ -1,12 +1,10 @@
-"""The server itself: its socket, its options, and how it responds to a request."""
+"""The mock server: its options, and how it responds to a request."""
 
 import asyncio
-import socket
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from random import Random
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -14,6 +12,7 @@ from attrs import evolve
 
 from piriod_async.testing.mock_server.auth import authenticate, check_method, check_workspace
 from piriod_async.testing.mock_server.faults import Faults
+from piriod_async.testing.mock_server.local_server import LocalServer
 from piriod_async.testing.mock_server.mutations import Mutations
 from piriod_async.testing.mock_server.ordering import shuffled_slice
 from piriod_async.testing.mock_server.pagination import PageSlice
@@ -22,23 +21,36 @@ from piriod_async.testing.mock_server.response import APIException, CannedRespon
 from piriod_async.testing.mock_server.store import Store
 from piriod_async.testing.mock_server.stored_customer import TimestampPrecision
 from piriod_async.testing.mock_server.truncation import send_truncated
+from piriod_async.testing.mock_server.workspaces import Customers
+
+METADATA = {
+    "name": "Customer List",
+    "description": "",
+    "renders": ["application/json"],
+    "parses": ["application/json"],
+}
+"""The response to OPTIONS, as REST Framework's `SimpleMetadata` describes a list that is read-only."""
 
 if TYPE_CHECKING:
     from piriod_async.session import PiriodSession
 
 
-class MockServer(Store, Faults):
-    """A mock of the Piriod API: `GET /customers/` on a real socket of 127.0.0.1, with made-up customers.
+class MockServer(Store, Faults, LocalServer):
+    """A mock of the Piriod API: `GET /customers/` on a real socket of 127.0.0.1, with made-up customers or your own.
 
     It behaves like the real framework in authentication, filters, ordering, pagination and error bodies. Change its
     customers with `add`, `update` and `remove`, or let them change while they are read with `mutations`. Make requests
     fail with `fail` and `rate_limit`, and inspect them in `requests`.
 
     ```python
+    with MockServer(customers=[{"name": "Ñandú SpA", "country": {"id": "CL"}}, {"phone": OMITTED}]) as server:
+        async with server.session() as piriod:
+            assert await piriod.customers(name="Ñandú").count() == 1
+
     async with MockServer(customers=1_000) as server, server.session() as piriod:
-        new = server.add(name="Ñandú SpA", country={"id": "CL"}, phone=OMITTED)
-        server.update(new, email="contacto@nandu.cl")
+        new = server.add(email="contacto@nandu.cl")
         assert (await piriod.customers(email="contacto@nandu.cl").first()).id == new
+        server.update(new, name=Unchecked(5))  # which no client can decode
         server.remove(new)
 
         server.fail(status=503, times=2)  # the next two requests
@@ -51,8 +63,16 @@ class MockServer(Store, Faults):
         assert ids.issuperset(server.unchanged_ids())
     ```
 
+    `with` serves from a thread of its own, so any code can send requests: synchronous code, or an event loop that
+    starts and ends meanwhile. `async with` serves from the running event loop, and responds only while that runs.
+
     Args:
-        customers: Number of customers of the workspace `acc_mock`, or a mapping of workspace ids to numbers.
+        customers: Number of customers to make up, or your own: a list of `Customer` objects or of dicts as the API
+            sends them. For other workspaces than `acc_mock`, a mapping of workspace ids to either. Fields that a dict
+            lacks are made up, and those that the API does not have are sent too. A field that no client could decode is
+            an error, except `OMITTED` and `Unchecked(value)`. `subscriptions` are ids to filter by, which the API does
+            not send. Without `created`, your customers are in the order of the list. Those with `test_mode` true are
+            the test data of their workspace.
         seed: The same seed gives the same customers and the same mutations.
         latency: Seconds before each response, or a pair to draw them between.
         port: Port to listen on; 0 for any free one.
@@ -62,11 +82,14 @@ class MockServer(Store, Faults):
             microseconds.
         tie_order: Order of customers with the same `created`: `stable`, or `shuffled` for each request.
         ignored_params: Query parameters to ignore, such as `{"ordering"}`.
+
+    Raises:
+        ValueError: A customer is invalid. The message has its index, the field, the value and the type it should have.
     """
 
     def __init__(
         self,
-        customers: int | Mapping[str, int] = 1_000,
+        customers: Customers | Mapping[str, Customers] = 1_000,
         *,
         seed: int = 7,
         latency: float | tuple[float, float] = 0.0,
@@ -79,58 +102,14 @@ class MockServer(Store, Faults):
     ) -> None:
         Store.__init__(self, customers, seed)
         Faults.__init__(self)
+        LocalServer.__init__(self, port)
         self.token = token
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
-        self._port = port
         self._mutations = mutations or Mutations(rate=0)
         self._timestamp_precision: TimestampPrecision = timestamp_precision
         self._tie_order = tie_order
         self._ignored_params = frozenset(ignored_params)
         self._random = Random(f"{seed}/server")
-        self._runner: web.ServerRunner | None = None
-        self._listener: socket.socket | None = None
-        self._stopping = asyncio.Event()
-
-    async def start(self) -> None:
-        """Listen. `async with` calls it for you."""
-        self._stopping.clear()
-        # a stalling handler is cancelled when its client disconnects
-        server = web.Server(self._handle, handler_cancellation=True, access_log=None)
-        self._runner = web.ServerRunner(server, shutdown_timeout=1.0)
-        await self._runner.setup()
-        self._listener = socket.create_server(("127.0.0.1", self._port))
-        await web.SockSite(self._runner, self._listener).start()
-
-    async def stop(self) -> None:
-        """Close the socket and all connections. Latency and stalls end at once."""
-        self._stopping.set()
-        listener, self._listener = self._listener, None
-        if listener:
-            # asyncio drops, unclosed, a connection that is accepted in the event-loop iteration before its server is
-            # closed: accept no more, and let the last ones be attached to the server first
-            with suppress(NotImplementedError):  # from the event loop of Windows, which attaches as it accepts
-                asyncio.get_running_loop().remove_reader(listener)
-            await asyncio.sleep(0)
-        if self._runner:
-            await self._runner.cleanup()
-            self._runner = None
-
-    async def __aenter__(self) -> Self:
-        await self.start()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        await self.stop()
-
-    @property
-    def url(self) -> str:
-        """Base URL, such as `http://127.0.0.1:41234`."""
-        if self._runner is None:
-            raise RuntimeError("the mock server is not started: use async with MockServer() as server")
-        host, port = self._runner.addresses[0]
-        return f"http://{host}:{port}"
 
     def session(self, **options: Any) -> "PiriodSession":
         """Make a session for this server and its first workspace.
@@ -175,7 +154,10 @@ class MockServer(Store, Faults):
             if self._rate_limit:
                 self._rate_limit.check_rate()
             check_method(recorded.method)
-            return self._list(workspace, recorded, f"http://{request.host}{url.raw_path_qs}")
+            if recorded.method == "OPTIONS":
+                return CannedResponse.json(200, METADATA)
+            with self._lock:
+                return self._list(workspace, recorded, f"http://{request.host}{url.raw_path_qs}")
         except APIException as error:
             return error.response
 

@@ -2,22 +2,18 @@
 
 import re
 from collections.abc import Collection, Mapping
-from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import msgspec
+from piriod_async.testing.mock_server.customer_fields import ENCODER, OMITTED, CustomerFields
 
-from piriod_async.datetimes import encode_datetime, standard_datetime
-
-OMITTED: Final = msgspec.UNSET
-"""As the value of a field, removes the field from the response."""
+if TYPE_CHECKING:
+    from datetime import datetime
 
 BY_CREATED = attrgetter("created")
 
 TimestampPrecision = Literal["microseconds", "seconds"]
 
-_ENCODER = msgspec.json.Encoder(decimal_format="number", enc_hook=encode_datetime)  # 3757.00 stays 3757.00
 _FRACTION = re.compile(rb'(\d\dT\d\d:\d\d:\d\d)\.\d+(Z")')
 
 
@@ -43,22 +39,15 @@ class StoredCustomer:
         self.subscriptions = subscriptions
         self._json: bytes | None = None
 
-    def set(self, fields: Mapping[str, Any]) -> None:
-        """Overwrite fields with any values, non-conforming ones included."""
-        for name, value in fields.items():
-            if name == "id" and isinstance(value, str):
-                self.id = value
-            if name == "subscriptions":
-                self.subscriptions = value
-            elif value is OMITTED:
+    def set(self, fields: CustomerFields) -> None:
+        """Overwrite fields."""
+        for name, value in fields.payload.items():
+            if value is OMITTED:
                 self.payload.pop(name, None)
-            elif name in ("created", "updated") and isinstance(value, datetime):
-                if value.tzinfo is None:
-                    raise ValueError(f"{name}={value!r}: expected a datetime with a time zone")
-                self.payload[name] = standard_datetime(value).astimezone(UTC)
-                setattr(self, name, self.payload[name])
             else:
                 self.payload[name] = value
+        for name, value in fields.columns.items():
+            setattr(self, name, value)
         self._json = None
 
     def text(self, name: str) -> str:
@@ -69,12 +58,13 @@ class StoredCustomer:
     @property
     def country(self) -> Any:
         """Id of the country, whether the payload has an object or a bare id."""
-        return _id_of(self.payload.get("country"))
+        return id_of(self.payload.get("country"))
 
     @property
     def sources(self) -> list[Any]:
         """Ids of the payment sources."""
-        return [_id_of(source) for source in self.payload.get("sources") or ()]
+        sources = self.payload.get("sources")
+        return [id_of(source) for source in sources] if isinstance(sources, list | tuple) else []
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -83,7 +73,7 @@ class StoredCustomer:
         if not isinstance(metadata, dict):
             return {}
         return {
-            key: value if isinstance(value, str) else _ENCODER.encode(value).decode()
+            key: value if isinstance(value, str) else ENCODER.encode(value).decode()
             for key, value in metadata.items()
             if value is not None
         }
@@ -91,10 +81,11 @@ class StoredCustomer:
     def to_json(self, precision: TimestampPrecision) -> bytes:
         """Encode the payload. The result is cached, so always pass the same precision."""
         if self._json is None:
-            json = _ENCODER.encode(self.payload)
+            json = ENCODER.encode(self.payload)
             self._json = _FRACTION.sub(rb"\1\2", json) if precision == "seconds" else json
         return self._json
 
 
-def _id_of(value: Any) -> Any:
+def id_of(value: Any) -> Any:
+    """Return the id of an object, or the bare id that stands for it."""
     return value.get("id") if isinstance(value, dict) else value

@@ -1,12 +1,12 @@
 """The customers of one workspace, as a database table."""
 
 from bisect import insort_right
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 
-from piriod_async.datetimes import standard_datetime
-from piriod_async.testing.mock_server.factory import LAST_DAY, CustomerFactory
+from piriod_async.testing.mock_server.countries import COUNTRIES
+from piriod_async.testing.mock_server.customer_fields import CustomerFields
+from piriod_async.testing.mock_server.factory import LAST_DAY, CustomerFactory, later
 from piriod_async.testing.mock_server.filters import filter_customers
 from piriod_async.testing.mock_server.ordering import order_customers
 from piriod_async.testing.mock_server.stored_customer import BY_CREATED, StoredCustomer
@@ -20,14 +20,15 @@ class CustomerTable:
 
     Args:
         workspace: Id of the workspace.
-        customers: Initial customers, sorted by `created`.
+        customers: Initial customers, with distinct ids.
         factory: Makes further customers.
     """
 
-    def __init__(self, workspace: str, customers: Sequence[StoredCustomer], factory: CustomerFactory) -> None:
+    def __init__(self, workspace: str, customers: Iterable[StoredCustomer], factory: CustomerFactory) -> None:
         self.workspace = workspace
-        self._customers = list(customers)
-        self._by_id = {customer.id: customer for customer in customers}
+        self._customers = sorted(customers, key=BY_CREATED)
+        self._by_id = {customer.id: customer for customer in self._customers}
+        self._countries = {*COUNTRIES, *map(_country, self._customers)}
         self._factory = factory
         self._selections: dict[frozenset[tuple[str, str]], Sequence[StoredCustomer]] = {}
 
@@ -53,30 +54,19 @@ class CustomerTable:
         if key not in self._selections:
             if len(self._selections) >= MAX_CACHED_SELECTIONS:
                 self._selections.clear()
-            matches = filter_customers(self._customers, params)
+            matches = filter_customers(self._customers, params, self._countries)
             self._selections[key] = order_customers(matches, params.get("ordering", ""))
         return self._selections[key]
 
-    def make(self, fields: Mapping[str, Any]) -> StoredCustomer:
+    def make(self, fields: CustomerFields) -> StoredCustomer:
         """Make a customer without adding it: newer than all others, unless `fields` says otherwise."""
-        created = fields.get("created")
-        if isinstance(created, datetime) and created.tzinfo:
-            customer = self._factory.make(standard_datetime(created).astimezone(UTC))
-        else:
-            customer = self._factory.make(self._now())
-        customer.set(fields)
-        return customer
+        return self._factory.make(self._now(), fields)
 
     def add(self, customer: StoredCustomer) -> None:
-        """Insert a customer.
-
-        Raises:
-            ValueError: The id is already taken.
-        """
-        if customer.id in self._by_id:
-            raise ValueError(f"id={customer.id!r}: expected an id that no customer has already")
+        """Insert a customer with a new id."""
         self._by_id[customer.id] = customer
         insort_right(self._customers, customer, key=BY_CREATED)
+        self._countries.add(_country(customer))
         self._selections.clear()
 
     def remove(self, id_: str) -> None:
@@ -84,16 +74,24 @@ class CustomerTable:
         self._customers.remove(self._by_id.pop(id_))
         self._selections.clear()
 
-    def update(self, id_: str, fields: Mapping[str, Any]) -> None:
+    def update(self, id_: str, fields: CustomerFields) -> None:
         """Overwrite fields of a customer. `updated` advances unless it is among them."""
         customer = self._by_id[id_]
         created_before = customer.created
-        customer.set({"updated": max(self._now(), customer.updated + TICK), **fields})
+        if "updated" not in fields.payload:
+            updated = {"updated": max(self._now(), later(customer.updated, TICK))}
+            customer.set(CustomerFields(updated, updated))
+        customer.set(fields)
         if customer.created != created_before:
             self._customers.remove(customer)
             insort_right(self._customers, customer, key=BY_CREATED)
+        self._countries.add(_country(customer))
         self._selections.clear()
 
     def _now(self) -> datetime:
         """Return one second after the newest customer: a clock of its own makes every run the same."""
-        return (self._customers[-1].created if self._customers else LAST_DAY) + TICK
+        return later(self._customers[-1].created if self._customers else LAST_DAY, TICK)
+
+
+def _country(customer: StoredCustomer) -> str:
+    return customer.country if isinstance(customer.country, str) else ""

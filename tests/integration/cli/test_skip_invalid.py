@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from piriod_async.testing.mock_server import MockServer
+from piriod_async.testing.mock_server import MockServer, Unchecked
 from tests.integration.cli.test_resume import committed, every_format, stop_process
 from tests.support.command import env_of, ids_in, read_rows
 
@@ -14,7 +14,7 @@ def break_customers(server, positions, workspace=None, **fields):
     """Give customers at these positions values that cannot be decoded, and return the ids of the others."""
     ids = [row["id"] for row in server.customers(workspace)]
     for position in positions:
-        server.update(ids[position], **(fields or {"phone": 5}))
+        server.update(ids[position], **(fields or {"phone": Unchecked(5)}))
     return [id_ for position, id_ in enumerate(ids) if position not in positions]
 
 
@@ -39,7 +39,7 @@ async def test_left_out(suffix, run_cli_in_thread, tmp_path):
     """The file is complete but for them; the exit code is 3, and the message has their number and the first few."""
     file = tmp_path / f"a.{suffix}"
     async with MockServer(350) as server:
-        good = break_customers(server, [0, 100, 200, 201, 349], phone="\x1b[31m", email=["\u202e"])
+        good = break_customers(server, [0, 100, 200, 201, 349], phone="\x1b[31m", email=Unchecked(["\u202e"]))
         done = await run_cli_in_thread("customers", "-o", file, "--skip-invalid", **env_of(server))
     assert (done.returncode, done.stdout) == (3, "")
     [message] = done.stderr.splitlines()

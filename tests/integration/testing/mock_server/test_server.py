@@ -53,6 +53,15 @@ async def test_request_id() -> None:
                 assert (response.status, response.headers["X-Request-Id"]) == (status, f"req_{number:08}")
 
 
+async def test_repr() -> None:
+    """The repr shows the URL, or that the server is not started."""
+    server = MockServer(0)
+    assert repr(server) == "<MockServer, not started>"
+    async with server:
+        assert repr(server) == f"<MockServer at {server.url}>"
+    assert repr(server) == "<MockServer, not started>"
+
+
 async def test_ignored_params() -> None:
     """Ignored query parameters are not even validated."""
     async with serve(3, ignored_params={"country"}) as (_, client):
