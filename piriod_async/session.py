@@ -1,13 +1,14 @@
 """The session: credentials, connections, and what can be listed with them."""
 
 import os
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack, cast
+from collections.abc import AsyncIterable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, Unpack, cast
 
 from attrs import frozen
 
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
-from piriod_async.errors import ConfigurationError
+from piriod_async.errors import ConfigurationError, QueryError
 from piriod_async.iteration import OnInvalid
 from piriod_async.listing import CustomerListing, check_on_invalid
 from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
@@ -21,7 +22,7 @@ from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.token_source import TokenFunction, hide_token
 from piriod_async.transport.transport import Transport
 from piriod_async.validators import check_callback, check_positive_int, check_seconds
-from piriod_async.workspaces import OnError, WorkspaceIds, WorkspaceListing
+from piriod_async.workspaces import OnError, Several, Source, WorkspaceListing
 
 if TYPE_CHECKING:
     import aiohttp
@@ -85,12 +86,6 @@ class DerivedOptions(TypedDict, total=False):
     on_attempt: AttemptHook | None
 
 
-class _Settings(DerivedOptions):
-    """The arguments of a session, from which others can be derived."""
-
-    max_page_bytes: int
-
-
 def hide_login_option(options: SessionOptions | DerivedOptions) -> None:
     """Take a user and password out of `base_url`, which a traceback with local variables would show."""
     if "base_url" in options:
@@ -146,7 +141,6 @@ class PiriodSession:
         token, base_url = hide_token(token), hide_login(base_url)  # from here on, tracebacks show neither
         check_positive_int("concurrency", concurrency)
         self._is_derived = False
-        self._decoder = PageDecoder()
         self._configure(
             Connections(client_session=client_session, concurrency=concurrency),
             token=token,
@@ -158,8 +152,10 @@ class PiriodSession:
             max_page_bytes=max_page_bytes,
             on_attempt=on_attempt,
         )
+        self._decoder = PageDecoder()
 
-    def _configure(self, connections: Connections, **settings: Unpack[_Settings]) -> None:
+    def _configure(self, connections: Connections, **settings: Any) -> None:
+        """Check settings, and use them from now on."""
         test_mode, retry, workspace = settings["test_mode"], settings["retry"], settings["workspace"]
         if not isinstance(test_mode, bool):
             raise ConfigurationError(f"test_mode={test_mode!r}: expected True or False")
@@ -180,6 +176,8 @@ class PiriodSession:
             max_page_bytes=settings["max_page_bytes"],
             on_attempt=settings["on_attempt"],
         )
+        data = "test data" if test_mode else "live data"
+        self._origin = f"{data} of {self._transport.url.parent.parent}"  # of one workspace, in results of many
 
     @classmethod
     def from_env(cls, workspace: str | None = None, **options: Unpack[SessionOptions]) -> Self:
@@ -234,13 +232,13 @@ class PiriodSession:
             changes["token"] = hide_token(changes["token"])
         known = DerivedOptions.__annotations__
         if unknown := sorted(changes.keys() - known.keys()):
-            raise ConfigurationError(
-                f"{unknown[0]}=…: with_options cannot change it: expected some of {', '.join(known)}"
-            )
+            cast("dict[str, Any]", changes).clear()  # a traceback shows no token that was passed by a misspelt name
+            expected = f"expected some of {', '.join(known)}"
+            raise ConfigurationError(f"{unknown[0]}=…: with_options cannot change it: {expected}")
         session = object.__new__(type(self))
         vars(session).update(vars(self))
         session._is_derived = True
-        session._configure(self._transport.connections, **cast("_Settings", self._settings | changes))
+        session._configure(self._transport.connections, **(self._settings | changes))
         return session
 
     @show_filters
@@ -284,7 +282,7 @@ class PiriodSession:
     @show_filters
     def across(
         self,
-        workspaces: WorkspaceIds,
+        workspaces: "Workspaces",
         *,
         on_error: OnError = "raise",
         check_filters: bool = True,
@@ -295,11 +293,16 @@ class PiriodSession:
 
         ```python
         async for workspace, customer in piriod.across(["acc_1", "acc_2"], country="CL"): ...
+
+        other = piriod.with_options(token="…", workspace="acc_3")
+        async for workspace, customer in piriod.across(["acc_1", other]): ...
         ```
 
         Args:
-            workspaces: Workspace ids: a collection, or any iterator or async iterable. They are taken as there is room;
-                an id that is repeated is read once.
+            workspaces: Workspace ids, and sessions that have a workspace, which are read with their own settings: a
+                collection, or any iterator or async iterable. They are taken as there is room; an id that is repeated
+                is read once. Results are labelled by id, so an id must not stand for two lists of customers, such as
+                live data and test data.
             on_error: `"raise"`: the first workspace that fails ends the iteration. `"collect"`: the others continue,
                 and `listing.errors` has the ones that failed.
             check_filters: As for `customers`.
@@ -314,14 +317,26 @@ class PiriodSession:
         query = CustomerQuery(**filters)
         check_on_invalid(on_invalid)
 
-        def make_listing(workspace: str, prefetch_limit: PrefetchLimit) -> CustomerListing:
-            return self._make_listing(
-                query, validate_workspace(workspace), prefetch_limit, check_filters=check_filters, on_invalid=on_invalid
-            )
+        def resolve(item: object) -> Source:
+            session = item if isinstance(item, PiriodSession) else self
+            workspace = item if session is not item else session._workspace  # noqa: SLF001
+            if not isinstance(workspace, Hashable) or (session is item and workspace is None):
+                raise QueryError(f"workspaces: {item!r}: expected a workspace id, or a session with a workspace")
+
+            def make_listing(prefetch_limit: PrefetchLimit) -> CustomerListing:
+                return session._make_listing(  # noqa: SLF001
+                    query,
+                    validate_workspace(workspace),
+                    prefetch_limit,
+                    check_filters=check_filters,
+                    on_invalid=on_invalid,
+                )
+
+            return Source(cast("str", workspace), session._origin, make_listing)  # noqa: SLF001
 
         return WorkspaceListing(
             workspaces=workspaces,
-            make_listing=make_listing,
+            resolve=resolve,
             concurrency=self._transport.concurrency,
             on_error=on_error,
         )
@@ -387,3 +402,7 @@ class PiriodSession:
             return object.__repr__(self)
         mode = ", test_mode=True" if self._transport.test_mode else ""
         return f"<{type(self).__name__} {self._transport.url.parent.parent} workspace={self._workspace!r}{mode}>"
+
+
+WorkspaceItem: TypeAlias = str | PiriodSession
+Workspaces: TypeAlias = Several[WorkspaceItem] | Iterator[WorkspaceItem] | AsyncIterable[WorkspaceItem]
