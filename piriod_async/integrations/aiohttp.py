@@ -1,7 +1,7 @@
 """Bind a session to the lifetime of an aiohttp application."""
 
 from collections.abc import AsyncIterator, Callable
-from typing import Unpack
+from typing import Unpack, cast
 
 from aiohttp import web
 
@@ -41,7 +41,7 @@ def piriod_context(
     if token is None:
         session = PiriodSession.from_env(workspace, **options)
     else:
-        token = hide_token(token)  # a traceback's locals show stars
+        token = cast("str", hide_token(token))  # a traceback's locals show stars
         session = PiriodSession(token, workspace, **options)
 
     async def context(app: web.Application) -> AsyncIterator[None]:

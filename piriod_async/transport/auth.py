@@ -50,7 +50,7 @@ class Secret:
         return hash((self._value, self.scheme))
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret cannot be pickled: create the session in the process that uses it")
+        raise pickle_error()
 
     def reveal(self) -> SecretStr:
         """Return the secret without its scheme. Do not bind the result to a variable: tracebacks show those."""
@@ -59,6 +59,11 @@ class Secret:
     def header(self) -> SecretStr:
         """Return the value of the header, with the scheme."""
         return SecretStr(f"{self.scheme} {self._value}".lstrip())
+
+
+def pickle_error() -> TypeError:
+    """Return the error for a token in something to be pickled."""
+    return TypeError("a token cannot be pickled: create the PiriodSession in the process that uses it")
 
 
 def reveal_headers(headers: Mapping[str, str | Secret]) -> dict[str, str]:

@@ -4,12 +4,12 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias, cast
 
 from attrs import define
 
 from piriod_async.errors import ConfigurationError
-from piriod_async.transport.auth import Secret, validate_token
+from piriod_async.transport.auth import Secret, pickle_error, validate_token
 from piriod_async.transport.daemon_thread import call_in_daemon_thread
 from piriod_async.transport.redaction import Redactor
 
@@ -34,6 +34,9 @@ class HiddenFunction:
     def __repr__(self) -> str:
         return f"<function {self.name}>"
 
+    def __reduce__(self) -> NoReturn:
+        raise pickle_error()
+
     @property
     def key(self) -> object:
         """What identifies the function, or the method of an object, for as long as an account holds it.
@@ -48,7 +51,7 @@ def hide_token(token: Any) -> Any:
     """Return a token as an object that no traceback shows: a function, a `Secret`, or one of them hidden before."""
     if isinstance(token, HiddenFunction):
         return token
-    return HiddenFunction(token) if callable(token) else Secret(token, scheme="Token")
+    return HiddenFunction(cast("TokenFunction", token)) if callable(token) else Secret(token, scheme="Token")
 
 
 class TokenSource:

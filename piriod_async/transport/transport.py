@@ -42,8 +42,8 @@ class Transport:
     """Sends the requests of one session. Sessions that are derived from each other share connections, and an account.
 
     Attributes:
-        connections: The connections.
         account: The token, and what is counted and limited for it.
+        connections: The connections.
         url: The customers endpoint.
         test_mode: Whether to read test data.
         timeout: Seconds for one attempt, from connecting to the last byte of the body.
@@ -52,8 +52,8 @@ class Transport:
         on_attempt: Called after every attempt.
     """
 
-    connections: Connections
     account: Account
+    connections: Connections
     url: URL
     test_mode: bool
     timeout: float
