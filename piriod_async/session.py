@@ -114,7 +114,7 @@ class PiriodSession:
         client_session: Your own aiohttp session to send requests with; its proxy, TLS, header and trace settings are
             used. You close it. It must be used on one event loop of one process only.
         concurrency: Maximum number of requests in flight.
-        timeout: Seconds for one attempt, from connecting to the last byte.
+        timeout: Seconds for one attempt, from connecting to the last byte; and for a call of the function of `token`.
         retry: How often to retry, and how long to wait.
         max_page_bytes: Maximum length of a response body in bytes, decompressed.
         on_attempt: Called with an `Attempt` when its outcome is known, to measure, trace or log. It must not block;

@@ -22,6 +22,7 @@ from piriod_async.transport.deadline import Deadline
 from piriod_async.transport.limiter import RequestLimiter
 from piriod_async.transport.retry_budget import RetryBudget
 from piriod_async.transport.retry_policy import RetryPolicy
+from piriod_async.transport.token_source import TokenUse
 
 T = TypeVar("T")
 logger = logging.getLogger("piriod_async")
@@ -50,7 +51,7 @@ class Retrier:
         *,
         request: RequestInfo,
         flow: object,
-        renew: Callable[[], Awaitable[bool]] | None = None,
+        token: TokenUse | None = None,
     ) -> T:
         """Send a request and decode its response, again while that fails.
 
@@ -59,13 +60,13 @@ class Retrier:
             decode: Decodes the body, after the limiter is released.
             request: Describes the request in messages, logs and `Attempt`.
             flow: Identifies the listing that the request belongs to; the limiter is fair between flows.
-            renew: Called after a 401; returns whether there is another token, with which the request is repeated. Such
-                an attempt costs neither one of the policy's attempts nor budget. A second 401 in a row is final.
+            token: The token, if it can be renewed. After a 401, the request is repeated with another one. Such an
+                attempt costs neither one of the policy's attempts nor budget. A second 401 in a row is final.
 
         Raises:
             PiriodError: The error of the last attempt.
         """
-        return await _RetryLoop(self, send, decode, request, flow, renew).run()
+        return await _RetryLoop(self, send, decode, request, flow, token).run()
 
 
 @define(eq=False)
@@ -77,7 +78,7 @@ class _RetryLoop(Generic[T]):
     decode: Callable[[bytes], Awaitable[T]]
     request: RequestInfo
     flow: object
-    renew: Callable[[], Awaitable[bool]] | None
+    token: TokenUse | None
     attempts: int = 0
     renewals: int = 0  # attempts that were repeated with a new token
     reported: int = 0  # attempts that `on_attempt` has seen
@@ -115,12 +116,12 @@ class _RetryLoop(Generic[T]):
 
     async def _attempt(self, deadline: Deadline) -> T:
         """Make an attempt of the policy: after a 401, it is repeated once with another token."""
-        may_renew = self.renew is not None
+        may_renew = self.token is not None
         while True:
             self.next_wait = None
             try:
-                await self.retrier.limiter.acquire(self.flow)
-            except APIStatusError as error:  # the circuit is open: the request is not sent
+                await self._acquire()
+            except PiriodError as error:  # the circuit is open, or there is no token: the request is not sent
                 self._annotate(error)
                 raise
             try:
@@ -140,12 +141,20 @@ class _RetryLoop(Generic[T]):
             self._notify(None, None)
             return result
 
+    async def _acquire(self) -> None:
+        """Acquire the limiter, but hold no slot while the token is renewed: it would be refused."""
+        await self.retrier.limiter.acquire(self.flow)
+        while self.token and self.token.must_wait:
+            self.retrier.limiter.release()
+            await self.token.ready()
+            await self.retrier.limiter.acquire(self.flow)
+
     async def _renew(self, refusal: AuthenticationError) -> bool:
         """Return whether the request can be repeated with another token; report the attempt when that is known."""
-        assert self.renew  # noqa: S101 (the caller checked it)
+        assert self.token  # noqa: S101 (the caller checked it)
         is_renewed = False
         try:
-            is_renewed = await self.renew()
+            is_renewed = await self.token.renew()
         except PiriodError as error:
             self._annotate(error)
             raise

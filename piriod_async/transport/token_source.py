@@ -100,7 +100,7 @@ class TokenSource:
         Raises:
             ConfigurationError: The function failed.
         """
-        if not self.used or self._pending_call:
+        if not self.used or self.is_asking:
             await self._ask(max_wait)
 
     async def renew(self, refused: Secret, max_wait: float) -> bool:
@@ -116,6 +116,11 @@ class TokenSource:
         if self.latest == refused:
             await self._ask(max_wait)
         return self.latest != refused
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether the function is being asked for another token, because the latest was refused."""
+        return self._call is not None and self._pending_call is not None
 
     def after_fork(self) -> None:
         """Forget the call that is pending: it is the parent's."""
@@ -172,6 +177,46 @@ class TokenSource:
     def _name(self) -> str:
         """The function in messages."""
         return f"token={self._function and self._function.name}()"
+
+
+@define(eq=False)
+class TokenUse:
+    """The token of one request, through all its attempts.
+
+    Attributes:
+        source: Where it comes from.
+        max_wait: Seconds to wait for it.
+        sent: The token that the latest attempt was sent with.
+    """
+
+    source: TokenSource
+    max_wait: float
+    sent: Secret | None = None
+
+    def take(self) -> None:
+        """Send the next attempt with the latest token."""
+        self.sent = self.source.latest
+
+    @property
+    def must_wait(self) -> bool:
+        """Whether an attempt would be sent with a token that was refused, while another one is asked for."""
+        return self.source.is_asking
+
+    async def ready(self) -> None:
+        """Wait until there is a token.
+
+        Raises:
+            ConfigurationError: The function failed.
+        """
+        await self.source.ready(self.max_wait)
+
+    async def renew(self) -> bool:
+        """Return whether there is another token after a 401.
+
+        Raises:
+            ConfigurationError: The function failed.
+        """
+        return self.sent is not None and self.source.can_renew and await self.source.renew(self.sent, self.max_wait)
 
 
 @define(eq=False)

@@ -20,6 +20,7 @@ from piriod_async.transport.retry import Retrier
 from piriod_async.transport.retry_budget import RetryBudget
 from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.sender import Sender
+from piriod_async.transport.token_source import TokenUse
 
 T = TypeVar("T")
 
@@ -116,11 +117,10 @@ class Transport:
         """
         state, tokens = await self._for_running_loop(), self.account.tokens
         url = self.url.with_query(list(params))
-        sent_with = tokens.latest
+        token = TokenUse(tokens, self.timeout)
 
         async def send(attempt_number: int) -> bytes:
-            nonlocal sent_with
-            sent_with = tokens.latest
+            token.take()
             headers = {**self.auth_headers, "x-simple-workspace": request.workspace}
             for each in (self.counters, counters):
                 each.requests += 1
@@ -138,14 +138,10 @@ class Transport:
             del body  # it may have the token, and has other people's data
             raise failure
 
-        async def renew() -> bool:
-            assert sent_with  # noqa: S101 (it was refused)
-            return await tokens.renew(sent_with, self.timeout)
-
         async with state.pending.track():
-            await tokens.ready(self.timeout)
+            await token.ready()
             return await state.retrier.call(
-                send, decode_safely, request=request, flow=counters, renew=renew if tokens.can_renew else None
+                send, decode_safely, request=request, flow=counters, token=token if tokens.can_renew else None
             )
 
     async def _for_running_loop(self) -> _LoopState:

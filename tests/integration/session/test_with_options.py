@@ -182,6 +182,17 @@ async def test_memory():
         assert (len(connections._accounts), len(connections.current._limiters)) == (1, 1)
 
 
+async def test_checkpoint():
+    """A checkpoint does not depend on the token: a listing is resumed with a newer one."""
+    async with MockServer(250) as server, server.session() as piriod:
+        async for customer in (listing := piriod.customers()):
+            if customer.id == server.customers()[119]["id"]:
+                break
+        server.token = "newer"
+        rest = await piriod.with_options(token="newer").customers(after=listing.checkpoint).collect()
+        assert [customer.id for customer in rest] == [each["id"] for each in server.customers()[120:]]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
