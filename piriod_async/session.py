@@ -1,25 +1,28 @@
 """The session: credentials, connections, and what can be listed with them."""
 
 import os
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+from collections.abc import AsyncIterable, Hashable, Iterator
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, Unpack, cast
 
 from attrs import frozen
 
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
-from piriod_async.errors import ConfigurationError
+from piriod_async.errors import ConfigurationError, QueryError
 from piriod_async.iteration import OnInvalid
 from piriod_async.listing import CustomerListing, check_on_invalid
 from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.query import CustomerFilters, CustomerQuery, show_filters
 from piriod_async.transport.attempts import AttemptHook
-from piriod_async.transport.auth import Secret, validate_token, validate_workspace
+from piriod_async.transport.auth import validate_workspace
 from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url, hide_login
+from piriod_async.transport.connections import Connections
 from piriod_async.transport.retry_policy import RetryPolicy
+from piriod_async.transport.token_source import TokenFunction, hide_token
 from piriod_async.transport.transport import Transport
 from piriod_async.validators import check_callback, check_positive_int, check_seconds
-from piriod_async.workspaces import OnError, WorkspaceIds, WorkspaceListing
+from piriod_async.workspaces import OnError, Several, Source, WorkspaceListing
 
 if TYPE_CHECKING:
     import aiohttp
@@ -71,7 +74,19 @@ class SessionOptions(TypedDict, total=False):
     on_attempt: AttemptHook | None
 
 
-def hide_login_option(options: SessionOptions) -> None:
+class DerivedOptions(TypedDict, total=False):
+    """The options of `PiriodSession.with_options`; the others belong to the connections."""
+
+    token: str | TokenFunction
+    workspace: str | None
+    test_mode: bool
+    base_url: str
+    timeout: float
+    retry: RetryPolicy
+    on_attempt: AttemptHook | None
+
+
+def hide_login_option(options: SessionOptions | DerivedOptions) -> None:
     """Take a user and password out of `base_url`, which a traceback with local variables would show."""
     if "base_url" in options:
         options["base_url"] = hide_login(options["base_url"])
@@ -91,14 +106,15 @@ class PiriodSession:
     opens new connections. Threads that run an event loop each need a session each.
 
     Args:
-        token: API token. It appears in no repr, message, log record or traceback of this library.
+        token: API token, or a function, plain or async, that returns it: called when a token is first needed, and again
+            after a 401. No token appears in a repr, message, log record or traceback of this library.
         workspace: Id of the workspace ("acc_…") to list where `customers()` names none.
         test_mode: List the test data of the workspace instead of its live data.
         base_url: Base URL of the API; https, unless the host is this machine.
         client_session: Your own aiohttp session to send requests with; its proxy, TLS, header and trace settings are
             used. You close it. It must be used on one event loop of one process only.
         concurrency: Maximum number of requests in flight.
-        timeout: Seconds for one attempt, from connecting to the last byte.
+        timeout: Seconds for one attempt, from connecting to the last byte; and for a call of the function of `token`.
         retry: How often to retry, and how long to wait.
         max_page_bytes: Maximum length of a response body in bytes, decompressed.
         on_attempt: Called with an `Attempt` when its outcome is known, to measure, trace or log. It must not block;
@@ -110,7 +126,7 @@ class PiriodSession:
 
     def __init__(
         self,
-        token: str,
+        token: str | TokenFunction,
         workspace: str | None = None,
         *,
         test_mode: bool = False,
@@ -122,33 +138,46 @@ class PiriodSession:
         max_page_bytes: int = 16 * 1024 * 1024,
         on_attempt: AttemptHook | None = None,
     ) -> None:
-        secret, base_url = Secret(token, scheme="Token"), hide_login(base_url)
-        del token  # from here on, a traceback with local variables shows stars
-        validate_token(secret)
-        if not isinstance(test_mode, bool):
-            raise ConfigurationError(f"test_mode={test_mode!r}: expected True or False")
-        if not isinstance(retry, RetryPolicy):
-            raise ConfigurationError(f"retry={retry!r}: expected a RetryPolicy")
+        token, base_url = hide_token(token), hide_login(base_url)  # from here on, tracebacks show neither
         check_positive_int("concurrency", concurrency)
-        check_positive_int("max_page_bytes", max_page_bytes)
-        check_seconds("timeout", timeout, positive=True)
-        check_callback("on_attempt", on_attempt)
-        self._workspace = None if workspace is None else validate_workspace(workspace)
-        self._test_mode = test_mode
-        self._decoder = PageDecoder()
-        self._transport = Transport(
-            url=customers_url(base_url),
-            auth_headers={
-                "Authorization": secret,
-                "x-piriod-test-mode": "true" if test_mode else "false",
-            },
-            client_session=client_session,
-            concurrency=concurrency,
+        self._is_derived = False
+        self._configure(
+            Connections(client_session=client_session, concurrency=concurrency),
+            token=token,
+            workspace=workspace,
+            test_mode=test_mode,
+            base_url=base_url,
             timeout=timeout,
             retry=retry,
             max_page_bytes=max_page_bytes,
             on_attempt=on_attempt,
         )
+        self._decoder = PageDecoder()
+
+    def _configure(self, connections: Connections, **settings: Any) -> None:
+        """Check settings, and use them from now on."""
+        test_mode, retry, workspace = settings["test_mode"], settings["retry"], settings["workspace"]
+        if not isinstance(test_mode, bool):
+            raise ConfigurationError(f"test_mode={test_mode!r}: expected True or False")
+        if not isinstance(retry, RetryPolicy):
+            raise ConfigurationError(f"retry={retry!r}: expected a RetryPolicy")
+        check_positive_int("max_page_bytes", settings["max_page_bytes"])
+        check_seconds("timeout", settings["timeout"], positive=True)
+        check_callback("on_attempt", settings["on_attempt"])
+        self._settings = settings
+        self._workspace = None if workspace is None else validate_workspace(workspace)
+        self._transport = Transport(
+            connections=connections,
+            account=connections.account(hide_token(settings["token"])),
+            url=customers_url(settings["base_url"]),
+            test_mode=test_mode,
+            timeout=settings["timeout"],
+            retry=retry,
+            max_page_bytes=settings["max_page_bytes"],
+            on_attempt=settings["on_attempt"],
+        )
+        data = "test data" if test_mode else "live data"
+        self._origin = f"{data} of {self._transport.url.parent.parent}"  # of one workspace, in results of many
 
     @classmethod
     def from_env(cls, workspace: str | None = None, **options: Unpack[SessionOptions]) -> Self:
@@ -178,6 +207,39 @@ class PiriodSession:
             "base_url": hide_login(_environ("PIRIOD_BASE_URL") or DEFAULT_BASE_URL),
         }
         return cls(_environ("PIRIOD_TOKEN"), workspace, **(env_options | options))
+
+    def with_options(self, **changes: Unpack[DerivedOptions]) -> Self:
+        """Return a session with other settings over the same connections, with the same lifetime.
+
+        ```python
+        patient = piriod.with_options(timeout=120, retry=RetryPolicy(attempts=10))
+        other = piriod.with_options(token="…", workspace="acc_2")
+        ```
+
+        It needs no closing: closing it does nothing, and closing the session it comes from closes both. Sessions with
+        the same token share one rate limit, retry budget and `stats`; each other token has its own, however many
+        sessions are made with it. A session that is made for one call costs nothing once it is dropped.
+
+        Args:
+            **changes: Arguments of `PiriodSession` to replace: `token`, `workspace`, `test_mode`, `base_url`,
+                `timeout`, `retry` or `on_attempt`.
+
+        Raises:
+            ConfigurationError: An argument is unknown, or not valid.
+        """
+        hide_login_option(changes)
+        if "token" in changes:
+            changes["token"] = hide_token(changes["token"])
+        known = DerivedOptions.__annotations__
+        if unknown := sorted(changes.keys() - known.keys()):
+            cast("dict[str, Any]", changes).clear()  # a traceback shows no token that was passed by a misspelt name
+            expected = f"expected some of {', '.join(known)}"
+            raise ConfigurationError(f"{unknown[0]}=…: with_options cannot change it: {expected}")
+        session = object.__new__(type(self))
+        vars(session).update(vars(self))
+        session._is_derived = True
+        session._configure(self._transport.connections, **(self._settings | changes))
+        return session
 
     @show_filters
     def customers(
@@ -220,7 +282,7 @@ class PiriodSession:
     @show_filters
     def across(
         self,
-        workspaces: WorkspaceIds,
+        workspaces: "Workspaces",
         *,
         on_error: OnError = "raise",
         check_filters: bool = True,
@@ -231,11 +293,16 @@ class PiriodSession:
 
         ```python
         async for workspace, customer in piriod.across(["acc_1", "acc_2"], country="CL"): ...
+
+        other = piriod.with_options(token="…", workspace="acc_3")
+        async for workspace, customer in piriod.across(["acc_1", other]): ...
         ```
 
         Args:
-            workspaces: Workspace ids: a collection, or any iterator or async iterable. They are taken as there is room;
-                an id that is repeated is read once.
+            workspaces: Workspace ids, and sessions that have a workspace, which are read with their own settings: a
+                collection, or any iterator or async iterable. They are taken as there is room; an id that is repeated
+                is read once. Results are labelled by id, so an id must not stand for two lists of customers, such as
+                live data and test data.
             on_error: `"raise"`: the first workspace that fails ends the iteration. `"collect"`: the others continue,
                 and `listing.errors` has the ones that failed.
             check_filters: As for `customers`.
@@ -250,14 +317,26 @@ class PiriodSession:
         query = CustomerQuery(**filters)
         check_on_invalid(on_invalid)
 
-        def make_listing(workspace: str, prefetch_limit: PrefetchLimit) -> CustomerListing:
-            return self._make_listing(
-                query, validate_workspace(workspace), prefetch_limit, check_filters=check_filters, on_invalid=on_invalid
-            )
+        def resolve(item: object) -> Source:
+            session = item if isinstance(item, PiriodSession) else self
+            workspace = item if session is not item else session._workspace  # noqa: SLF001
+            if not isinstance(workspace, Hashable) or (session is item and workspace is None):
+                raise QueryError(f"workspaces: {item!r}: expected a workspace id, or a session with a workspace")
+
+            def make_listing(prefetch_limit: PrefetchLimit) -> CustomerListing:
+                return session._make_listing(  # noqa: SLF001
+                    query,
+                    validate_workspace(workspace),
+                    prefetch_limit,
+                    check_filters=check_filters,
+                    on_invalid=on_invalid,
+                )
+
+            return Source(cast("str", workspace), session._origin, make_listing)  # noqa: SLF001
 
         return WorkspaceListing(
             workspaces=workspaces,
-            make_listing=make_listing,
+            resolve=resolve,
             concurrency=self._transport.concurrency,
             on_error=on_error,
         )
@@ -277,7 +356,7 @@ class PiriodSession:
             workspace,
             transport=self._transport,
             decoder=self._decoder,
-            test_mode=self._test_mode,
+            test_mode=self._transport.test_mode,
             after=after,
             check_filters=check_filters,
             on_invalid=on_invalid,
@@ -304,9 +383,10 @@ class PiriodSession:
     async def close(self) -> None:
         """End pending listings with an `APIConnectionError`, and close the session's own connections.
 
-        Closing it again does nothing; using it again raises.
+        Closing it again does nothing; using it again raises. Closing a session made by `with_options` does nothing.
         """
-        await self._transport.close()
+        if not self._is_derived:
+            await self._transport.connections.close()
 
     aclose = close
     """The same, by the name that `contextlib.aclosing` calls."""
@@ -320,5 +400,9 @@ class PiriodSession:
     def __repr__(self) -> str:
         if not hasattr(self, "_transport"):  # in a traceback of its own __init__
             return object.__repr__(self)
-        mode = ", test_mode=True" if self._test_mode else ""
+        mode = ", test_mode=True" if self._transport.test_mode else ""
         return f"<{type(self).__name__} {self._transport.url.parent.parent} workspace={self._workspace!r}{mode}>"
+
+
+WorkspaceItem: TypeAlias = str | PiriodSession
+Workspaces: TypeAlias = Several[WorkspaceItem] | Iterator[WorkspaceItem] | AsyncIterable[WorkspaceItem]

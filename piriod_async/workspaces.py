@@ -1,12 +1,12 @@
 """The customers of many workspaces, read concurrently through one session."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Hashable, Iterable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import aclosing
 from time import monotonic
-from typing import Literal, Protocol, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
-from attrs import define, evolve, field
+from attrs import define, evolve, field, frozen
 
 from piriod_async.errors import MAX_MESSAGE, PiriodError, QueryError
 from piriod_async.invalid import InvalidRecords
@@ -21,15 +21,33 @@ from piriod_async.time_slice import TimeSlice
 OnError: TypeAlias = Literal["raise", "collect"]
 
 
-class Texts(Protocol):
-    """A collection of text that is not a text itself: a `str` contains only text, other collections answer for all."""
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Several(Protocol[T_co]):
+    """A collection that is not a text itself: a `str` contains only text, other collections answer for all."""
 
     def __contains__(self, value: object, /) -> bool: ...
-    def __iter__(self) -> Iterator[str]: ...
+    def __iter__(self) -> Iterator[T_co]: ...
 
 
-WorkspaceIds: TypeAlias = Texts | Iterator[str] | AsyncIterable[str]
-MakeListing: TypeAlias = Callable[[str, PrefetchLimit], CustomerListing]
+@frozen
+class Source:
+    """Where to read a workspace.
+
+    Attributes:
+        workspace: Its id.
+        origin: Describes which data the id stands for.
+        make_listing: Makes its listing.
+    """
+
+    workspace: str
+    origin: str
+    make_listing: Callable[[PrefetchLimit], CustomerListing]
+
+
+ResolveSource: TypeAlias = Callable[[Any], Source]
+"""Returns the source of an id, or of a session with a workspace; raises `QueryError` for anything else."""
 QueueItem: TypeAlias = tuple[str, Page] | BaseException | None
 """A page of a workspace; the error that ends the iteration; or None at its end."""
 WORKERS_PER_REQUEST = 2  # workspaces read at once, for each request in flight: one is delivered while another loads
@@ -41,24 +59,28 @@ class WorkspaceListing(ScopedIterable):
 
     Iterating yields `(workspace, customer)`. The customers of each workspace come in their own order, every one exactly
     once; pages of different workspaces alternate. Workspaces are started as there is room, so thousands take no more
-    memory than a few. They share the connections, rate limit and retry budget of the session.
+    memory than a few. They share the connections of the session, and the rate limit and retry budget of their token.
 
     With `on_error="raise"`, the first workspace that fails ends the iteration, and the error's `workspace` names it.
     With `"collect"`, the others continue, and `errors` has the workspaces that failed; customers that they delivered
     before are incomplete. Iterating, and every method that reads, raises the errors drawn in `piriod_async.errors`.
     """
 
-    _workspaces: WorkspaceIds = field(alias="workspaces", repr=False)
-    _make_listing: MakeListing = field(alias="make_listing", repr=False)
+    _workspaces: Iterable[Any] | AsyncIterable[Any] = field(alias="workspaces", repr=False)
+    _resolve: ResolveSource = field(alias="resolve", repr=False)
     _concurrency: int = field(alias="concurrency", repr=False)
     _on_error: OnError = field(alias="on_error")
     _iteration: "_Iteration | None" = field(default=None, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         if isinstance(self._workspaces, str | bytes) or not isinstance(self._workspaces, Iterable | AsyncIterable):
-            raise QueryError(f"workspaces={self._workspaces!r}: expected an iterable of workspace ids")
+            raise QueryError(f"workspaces={self._workspaces!r}: expected an iterable of workspace ids, or sessions")
         if self._on_error not in ("raise", "collect"):
             raise QueryError(f'on_error={self._on_error!r}: expected "raise" or "collect"')
+        if isinstance(self._workspaces, Collection):  # an iterator is checked as it is read
+            origins: dict[str, str] = {}
+            for each in self._workspaces:
+                _is_repeated(self._resolve(each), origins)
 
     def __aiter__(self) -> AsyncGenerator[tuple[str, Customer], None]:
         """Return an async generator over `(workspace, customer)`."""
@@ -124,7 +146,7 @@ class WorkspaceListing(ScopedIterable):
             raise QueryError(f"workspaces={self._workspaces!r}: expected a list, to read it again; this one is used up")
         self._iteration = _Iteration(
             _as_async(self._workspaces),
-            self._make_listing,
+            self._resolve,
             self._concurrency,
             collect_errors=self._on_error == "collect",
         )
@@ -157,8 +179,8 @@ class _Iteration:
     """One iteration over many workspaces: workers read them, and put their pages into a queue.
 
     Attributes:
-        workspace_ids: Ids not yet taken.
-        make_listing: Makes the listing of a workspace.
+        workspaces: Ids, and sessions, not yet taken.
+        resolve: Returns the source of each.
         concurrency: Requests in flight at once.
         collect_errors: Whether the other workspaces continue if one fails.
         active: Listings that are being read, by workspace.
@@ -167,14 +189,15 @@ class _Iteration:
         errors: Why workspaces failed.
     """
 
-    workspace_ids: AsyncGenerator[str, None]
-    make_listing: MakeListing
+    workspaces: AsyncGenerator[Any, None]
+    resolve: ResolveSource
     concurrency: int
     collect_errors: bool = field(kw_only=True)
     active: dict[str, CustomerListing] = field(factory=dict, init=False)
     delivered: dict[str, int] = field(factory=dict, init=False)
     finished: dict[str, Progress] = field(factory=dict, init=False)
     errors: dict[str, PiriodError] = field(factory=dict, init=False)
+    _origins: dict[str, str] = field(factory=dict, init=False)
     _finished_invalid: dict[str, InvalidRecords] = field(factory=dict, init=False)
     _queue: asyncio.Queue[QueueItem] = field(
         factory=lambda: asyncio.Queue(1), init=False
@@ -197,7 +220,7 @@ class _Iteration:
         """Cancel the workers, and their pending requests."""
         self._closed = True
         await cancel_and_wait(self._tasks)
-        await self.workspace_ids.aclose()
+        await self.workspaces.aclose()
 
     @property
     def progress(self) -> dict[str, Progress]:
@@ -216,19 +239,18 @@ class _Iteration:
         while not self._closed:
             async with self._source_lock:
                 try:
-                    workspace = await anext(self.workspace_ids)
+                    source = self.resolve(await anext(self.workspaces))
                 except StopAsyncIteration:
                     return
-            if not isinstance(workspace, Hashable):
-                raise QueryError(f"workspaces: {workspace!r}: expected a workspace id")
-            if workspace not in self.delivered:  # an id that is repeated is read once
-                await self._read_workspace(workspace)
+            if not _is_repeated(source, self._origins):
+                await self._read_workspace(source)
             await asyncio.sleep(0)  # neither a repeated id, nor one that fails unsent, need have suspended
 
-    async def _read_workspace(self, workspace: str) -> None:
+    async def _read_workspace(self, source: Source) -> None:
+        workspace = source.workspace
         self.delivered[workspace], self.finished[workspace] = 0, Progress()
         try:
-            listing = self.active[workspace] = self.make_listing(workspace, self._prefetch_limit)
+            listing = self.active[workspace] = source.make_listing(self._prefetch_limit)
             async with aclosing(listing.pages()) as pages:
                 async for page in pages:
                     await self._put(workspace, page)
@@ -263,7 +285,22 @@ class _Iteration:
         await self._queue.put(outcome)
 
 
-async def _as_async(workspaces: WorkspaceIds) -> AsyncGenerator[str, None]:
+def _is_repeated(source: Source, origins: dict[str, str]) -> bool:
+    """Return whether a workspace was there before; if not, remember where it is read.
+
+    Raises:
+        QueryError: It was there from another origin, so that its id would stand for two lists of customers.
+    """
+    if source.workspace not in origins:
+        origins[source.workspace] = source.origin
+        return False
+    if (first := origins[source.workspace]) != source.origin:
+        problem = f"workspaces: {source.workspace!r} is there twice, as {first} and as {source.origin}"
+        raise QueryError(f"{problem}: expected different ids, because results are labelled by id")
+    return True
+
+
+async def _as_async(workspaces: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
     if isinstance(workspaces, AsyncIterable):
         async for workspace in workspaces:
             yield workspace

@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import pydoc
 import re
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from piriod_async import (
     piriod_context,
 )
 from piriod_async.query import CustomerFilters
-from piriod_async.session import SessionOptions
+from piriod_async.session import DerivedOptions, SessionOptions
 
 PACKAGE = Path(piriod_async.__file__).parent
 CALLER = Path(__file__).parent / "typing" / "caller.py"
@@ -100,7 +101,7 @@ def test_fields(cls: type) -> None:
 @pytest.mark.parametrize(
     "function",
     [
-        *(PiriodSession, PiriodSession.customers, PiriodSession.across),
+        *(PiriodSession, PiriodSession.with_options, PiriodSession.customers, PiriodSession.across),
         *(CustomerQuery, piriod_async.RetryPolicy, piriod_context),
     ],
 )
@@ -131,6 +132,21 @@ def test_options() -> None:
     parameters = list(inspect.signature(PiriodSession).parameters)
     assert parameters == ["token", "workspace", *SessionOptions.__annotations__]
     assert list(inspect.signature(piriod_context).parameters) == ["token", "workspace", "key", "options"]
+
+
+def test_derived_options() -> None:
+    """`with_options` takes options of the session, each named in its docstring."""
+    assert DerivedOptions.__annotations__.keys() < inspect.signature(PiriodSession).parameters.keys()
+    for name in DerivedOptions.__annotations__:
+        assert f"`{name}`" in str(PiriodSession.with_options.__doc__)
+
+
+def test_help() -> None:
+    """`help(PiriodSession)` says on one screen what each argument is for."""
+    lines = pydoc.plain(pydoc.render_doc(PiriodSession)).splitlines()
+    screen = "\n".join(lines[:50])
+    for name in inspect.signature(PiriodSession).parameters:
+        assert f" |      {name}: " in screen
 
 
 def test_listing() -> None:

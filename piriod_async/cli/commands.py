@@ -115,6 +115,12 @@ def cli() -> None:
 @click.option("--resume", is_flag=True, help="Resume an interrupted export to FILE.")
 @click.option("--token-file", type=PATH, metavar="FILE", help="File with the API token; overrides PIRIOD_TOKEN.")
 @click.option(
+    "--accounts",
+    type=PATH,
+    metavar="FILE",
+    help="TOML file of several accounts: workspaces, and where the token of each is.",
+)
+@click.option(
     "--base-url",
     envvar="PIRIOD_BASE_URL",
     callback=lambda _, __, value: value and value.strip(),
@@ -139,6 +145,9 @@ def customers(**options: Any) -> int:
     The token is read from PIRIOD_TOKEN or --token-file, or prompted for on a terminal. It cannot be an argument,
     because other users could see it in the process list. PIRIOD_WORKSPACE, PIRIOD_TEST_MODE and PIRIOD_BASE_URL are
     defaults for the options.
+
+    A file of --accounts has a table [[accounts]] for each: workspaces = ["acc_1"] (or workspace), token_file or
+    token_variable, and if they differ base_url and test_mode. --workspace selects some of them.
 
     \b
     piriod-async customers --country CL --metadata plan=gold

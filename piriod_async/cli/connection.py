@@ -2,42 +2,62 @@
 
 import os
 import sys
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 import click
 
 from piriod_async import PiriodSession
-from piriod_async.cli.messages import describe_os_error
+from piriod_async.cli.accounts import read_accounts
 from piriod_async.cli.options import Options
+from piriod_async.cli.tokens import token_from_file
 from piriod_async.transport.auth import Secret
 
 MOCK_WORKSPACE = "acc_mock"
 
 
-def resolve_connection(options: Options) -> tuple[tuple[str, ...], dict[str, Any]]:
-    """Return the workspace ids without repeats, and the token and base URL as arguments of `PiriodSession`.
+def resolve_connection(options: Options) -> dict[str, dict[str, Any]]:
+    """Return the ids of the workspaces, without repeats, and the arguments of `PiriodSession` for each.
 
     They come from the options or the environment; a missing token is prompted for on a terminal.
 
     Raises:
         click.UsageError: Something is missing, or a file cannot be read.
     """
+    common: dict[str, Any] = {"test_mode": options.test_mode}
+    if options.base_url:
+        common["base_url"] = options.base_url
+    if options.accounts:
+        return {workspace: common | account for workspace, account in _select_accounts(options).items()}
     workspaces, token = _find_workspaces(options), _find_token(options)
     if options.mock is not None:
-        return workspaces or (MOCK_WORKSPACE,), {}
-    if workspaces and not token.reveal() and sys.stdin.isatty() and sys.stderr.isatty():
+        return dict.fromkeys(workspaces or (MOCK_WORKSPACE,), common)
+    if workspaces and not token and sys.stdin.isatty() and sys.stderr.isatty():
         token = Secret(click.prompt("Piriod API token", hide_input=True, err=True).strip())
+        token = token if token.reveal() else None
     missing = []
-    if not token.reveal():
+    if not token:
         missing.append(("no token", "PIRIOD_TOKEN", "--token-file"))
     if not workspaces:
         missing.append(("no workspace", "PIRIOD_WORKSPACE", "--workspace"))
     if missing:
         absent, variables, settings = (" and ".join(names) for names in zip(*missing, strict=True))
         raise click.UsageError(f"{absent}: expected {variables} (or {settings}), or --mock to try it out")
-    return workspaces, {"token": token, **({"base_url": options.base_url} if options.base_url else {})}
+    arguments = {"token": token, **common}
+    return dict.fromkeys(workspaces, arguments)
+
+
+def _select_accounts(options: Options) -> dict[str, dict[str, Any]]:
+    """Return the accounts of the file: all, or those of the workspaces that options name."""
+    assert options.accounts  # noqa: S101 (the caller checked it)
+    accounts = read_accounts(options.accounts)
+    if not (options.workspaces or options.workspaces_file):
+        return accounts
+    selected = _find_workspaces(options)
+    if unknown := [workspace for workspace in selected if workspace not in accounts]:
+        raise click.UsageError(f"--accounts {options.accounts}: expected an account with the workspace {unknown[0]}")
+    return {workspace: accounts[workspace] for workspace in selected}
 
 
 def _find_workspaces(options: Options) -> tuple[str, ...]:
@@ -55,32 +75,28 @@ def _find_workspaces(options: Options) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-def _find_token(options: Options) -> Secret:
-    if not options.token_file:
-        return Secret(os.environ.get("PIRIOD_TOKEN", "").strip())
-    try:
-        token = Secret(options.token_file.read_text(encoding="utf-8-sig").strip())
-    except OSError as error:
-        raise click.UsageError(f"--token-file {describe_os_error(error)}") from error
-    except UnicodeDecodeError as error:
-        raise click.UsageError(f"--token-file {options.token_file}: expected text in UTF-8") from error
-    if not token.reveal():
-        raise click.UsageError(f"--token-file {options.token_file} is empty: expected an API token")
-    return token
+def _find_token(options: Options) -> "Secret | Callable[[], str] | None":
+    if options.token_file:
+        return token_from_file(options.token_file, "--token-file")
+    token = Secret(os.environ.get("PIRIOD_TOKEN", "").strip())
+    return token if token.reveal() else None
 
 
 @asynccontextmanager
-async def open_session(
-    options: Options, workspaces: Sequence[str], credentials: Mapping[str, Any]
-) -> AsyncGenerator[PiriodSession, None]:
-    """Open a session with the API, or with a mock server that runs inside the block."""
-    settings: dict[str, Any] = {"test_mode": options.test_mode, "concurrency": options.effective_concurrency}
+async def open_sessions(
+    options: Options, connection: Mapping[str, Mapping[str, Any]]
+) -> AsyncGenerator[dict[str, PiriodSession], None]:
+    """Open the session of each workspace with the API, or with a mock server that runs inside the block."""
+    concurrency = options.effective_concurrency
     if options.mock is None:
-        async with PiriodSession(**credentials, **settings) as session:
-            yield session
+        first = next(iter(connection.values()))
+        async with PiriodSession(**first, concurrency=concurrency) as session:
+            yield {workspace: session.with_options(**arguments) for workspace, arguments in connection.items()}
         return
     from piriod_async.testing.mock_server import MockServer  # noqa: PLC0415 (slow to import, and rarely used)
 
-    customers = dict.fromkeys(workspaces, options.mock)
-    async with MockServer(customers) as server, server.session(**settings) as session:
-        yield session
+    async with (
+        MockServer(dict.fromkeys(connection, options.mock)) as server,
+        server.session(test_mode=options.test_mode, concurrency=concurrency) as session,
+    ):
+        yield dict.fromkeys(connection, session)

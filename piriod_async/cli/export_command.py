@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, aclosing, nullcontext
 from typing import Any
 
@@ -11,7 +11,7 @@ import click
 from attrs import define, evolve, field
 
 from piriod_async import Checkpoint, CustomerListing, InvalidRecord, PiriodError, PiriodSession
-from piriod_async.cli.connection import open_session, resolve_connection
+from piriod_async.cli.connection import open_sessions, resolve_connection
 from piriod_async.cli.messages import (
     ERROR,
     INCOMPLETE,
@@ -54,7 +54,7 @@ def export_customers(options: Options) -> int:
     if unknown := options.unknown_orderings:
         names, known = ",".join(unknown), f"expected some of {', '.join(FIELDS)}"
         print_error(f"warning: --ordering {names}: customers have no such field, so the API may ignore it", known)
-    export = _Export(options, encoder, files, *resolve_connection(options))
+    export = _Export(options, encoder, files, resolve_connection(options))
     with ExitStack() as stack:
         stack.callback(export.close)
         if options.verbose:
@@ -83,8 +83,7 @@ class _Export:
         options: The command-line options.
         encoder: Encodes customers for standard output.
         files: Files to write; empty for standard output.
-        workspaces: Ids of the workspaces to read.
-        credentials: Token and base URL.
+        connection: The workspaces to read, and the arguments of `PiriodSession` for each.
         display: Progress on standard error.
         errors: Errors by workspace, if there are several workspaces.
         invalid: Number of customers that were left out, by workspace.
@@ -94,8 +93,7 @@ class _Export:
     options: Options
     encoder: Encoder
     files: Sequence[PartialFile]
-    workspaces: tuple[str, ...]
-    credentials: dict[str, Any] = field(repr=False)
+    connection: dict[str, dict[str, Any]] = field(repr=False)
     display: ProgressDisplay = field(init=False)
     errors: dict[str, PiriodError] = field(factory=dict, init=False)
     invalid: dict[str, int] = field(factory=dict, init=False)
@@ -108,8 +106,8 @@ class _Export:
 
     async def count(self) -> None:
         """Print the number of customers of each workspace."""
-        async with open_session(self.options, self.workspaces, self.credentials) as session:
-            for workspace, listing in self._listings(session):
+        async with open_sessions(self.options, self.connection) as sessions:
+            for workspace, listing in self._listings(sessions):
                 try:
                     count = await listing.count()
                 except PiriodError as error:
@@ -121,11 +119,11 @@ class _Export:
     async def run(self) -> None:
         """Write all customers that a previous run has not written."""
         options = self.options
-        async with open_session(options, self.workspaces, self.credentials) as session:
-            listings = self._listings(session)  # validates the filters before a file is touched
+        async with open_sessions(options, self.connection) as sessions:
+            listings = self._listings(sessions)  # validates the filters before a file is touched
             done: Sequence[str] = ()
             if self.files:
-                fingerprint = options.fingerprint(self.workspaces)
+                fingerprint = options.fingerprint(self.connection)
                 self._resumable = ResumableExport.open(self.files, fingerprint, resume=options.resume)
                 if self._resumable.note:
                     print_error(self._resumable.note)
@@ -139,7 +137,7 @@ class _Export:
                 for workspace, listing in listings:
                     if workspace not in done and self._remaining != 0:
                         try:
-                            await self._export_workspace(workspace, listing, session)
+                            await self._export_workspace(workspace, listing, sessions[workspace])
                         except PiriodError as error:
                             self._record_failure(workspace, error)
 
@@ -236,9 +234,14 @@ class _Export:
         """How many more customers the limit allows; None without a limit."""
         return None if self.options.limit is None else max(self.options.limit - self._written, 0)
 
-    def _listings(self, session: PiriodSession) -> list[tuple[str, CustomerListing]]:
+    @property
+    def workspaces(self) -> tuple[str, ...]:
+        """Ids of the workspaces to read."""
+        return tuple(self.connection)
+
+    def _listings(self, sessions: Mapping[str, PiriodSession]) -> list[tuple[str, CustomerListing]]:
         arguments = self.options.listing_arguments
-        return [(workspace, session.customers(workspace=workspace, **arguments)) for workspace in self.workspaces]
+        return [(name, session.customers(workspace=name, **arguments)) for name, session in sessions.items()]
 
     def _record_failure(self, workspace: str, error: PiriodError) -> None:
         """Report an error and continue with the other workspaces, if there are any."""

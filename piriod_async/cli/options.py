@@ -2,6 +2,7 @@
 
 import math
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
@@ -17,7 +18,12 @@ from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
 _FORMAT_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _CHANGE_CSV = ("contacts_output", "no_escape_formulas", "bom")
 _CONFLICTS_WITH_COUNT = ("output", "limit", "format", "fields", "resume", *_CHANGE_CSV)
-_CONFLICTS = [*(("count", name) for name in _CONFLICTS_WITH_COUNT), ("mock", "token_file")]
+_CONFLICTS = [
+    *(("count", name) for name in _CONFLICTS_WITH_COUNT),
+    ("mock", "token_file"),
+    ("accounts", "token_file"),
+    ("mock", "accounts"),
+]
 _REQUIREMENTS = [("contacts_output", "output"), ("resume", "output")]
 _CHANGE_THE_OUTPUT = ("test_mode", "limit", "fields", "base_url", "mock", *_CHANGE_CSV)
 
@@ -49,6 +55,7 @@ class Options:
     bom: bool
     resume: bool
     token_file: Path | None
+    accounts: Path | None
     base_url: str | None
     concurrency: int
     mock: int | None
@@ -122,13 +129,20 @@ class Options:
     @property
     def multi_workspace(self) -> bool:
         """Whether the output needs a workspace column, because there may be several."""
-        return self.workspaces_file is not None or len(self.workspaces) > 1
+        return bool(self.workspaces_file or self.accounts) or len(self.workspaces) > 1
 
-    def fingerprint(self, workspaces: tuple[str, ...]) -> dict[str, Any]:
-        """Return what a resume must have in common with the interrupted export, as JSON values by option."""
+    def fingerprint(self, connection: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+        """Return what a resume must have in common with the interrupted export, as JSON values by option.
+
+        Args:
+            connection: The arguments of `PiriodSession` by workspace. Tokens may change.
+        """
         values = {name: value for name, value in self.filters.items() if name != "page_size"}
         values |= {name: getattr(self, name) for name in _CHANGE_THE_OUTPUT}
-        values |= {"format": self.output_format, "workspace": sorted(workspaces)}
+        values |= {"format": self.output_format, "workspace": sorted(connection)}
+        if self.accounts:
+            servers = {name: (each.get("base_url"), each["test_mode"]) for name, each in connection.items()}
+            values["accounts"] = sorted(servers.items())
         normalized = {
             option_name(name): value.astimezone(UTC) if isinstance(value, datetime) else value
             for name, value in values.items()

@@ -6,13 +6,13 @@ from typing import Unpack, cast
 from aiohttp import web
 
 from piriod_async.session import PiriodSession, SessionOptions, hide_login_option
-from piriod_async.transport.auth import Secret
+from piriod_async.transport.token_source import TokenFunction, hide_token
 
 PIRIOD: web.AppKey[PiriodSession] = web.AppKey("piriod", PiriodSession)
 
 
 def piriod_context(
-    token: str | None = None,
+    token: str | TokenFunction | None = None,
     workspace: str | None = None,
     *,
     key: web.AppKey[PiriodSession] = PIRIOD,
@@ -27,8 +27,8 @@ def piriod_context(
     Handlers find the session at `request.app[PIRIOD]`. Start-up sends no request; clean-up cancels pending ones.
 
     Args:
-        token: API token. If None, the session is made by `PiriodSession.from_env`, which reads all its settings from
-            the environment.
+        token: API token, or a function that returns it, as for `PiriodSession`. If None, the session is made by
+            `PiriodSession.from_env`, which reads all its settings from the environment.
         workspace: Default workspace of the session, as for `PiriodSession`.
         key: Key of the session in the application. Give each session its own if there are several:
             `web.AppKey("other", PiriodSession)`.
@@ -41,7 +41,7 @@ def piriod_context(
     if token is None:
         session = PiriodSession.from_env(workspace, **options)
     else:
-        token = cast("str", Secret(token))  # a traceback's locals show stars
+        token = cast("str", hide_token(token))  # a traceback's locals show stars
         session = PiriodSession(token, workspace, **options)
 
     async def context(app: web.Application) -> AsyncIterator[None]:

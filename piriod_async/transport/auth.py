@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Self, SupportsIndex
+from typing import NoReturn, Self, SupportsIndex
 
 from piriod_async.errors import ConfigurationError
 
@@ -43,6 +43,15 @@ class Secret:
     def __repr__(self) -> str:
         return "'********'"
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and (self._value, self.scheme) == (other._value, other.scheme)
+
+    def __hash__(self) -> int:
+        return hash((self._value, self.scheme))
+
+    def __reduce__(self) -> NoReturn:
+        raise pickle_error()
+
     def reveal(self) -> SecretStr:
         """Return the secret without its scheme. Do not bind the result to a variable: tracebacks show those."""
         return SecretStr(self._value)
@@ -52,23 +61,32 @@ class Secret:
         return SecretStr(f"{self.scheme} {self._value}".lstrip())
 
 
+def pickle_error() -> TypeError:
+    """Return the error for a token in something to be pickled."""
+    return TypeError("a token cannot be pickled: create the PiriodSession in the process that uses it")
+
+
 def reveal_headers(headers: Mapping[str, str | Secret]) -> dict[str, str]:
     """Return headers as they are sent. Do not bind the result to a variable either."""
     return {name: value.header() if isinstance(value, Secret) else value for name, value in headers.items()}
 
 
-def validate_token(token: Secret) -> Secret:
+def validate_token(token: Secret, prefix: str = "token=") -> Secret:
     """Return the token if it can be sent in a header.
+
+    Args:
+        token: The token.
+        prefix: Beginning of the error message, which says where the token comes from.
 
     Raises:
         ConfigurationError: The value is not a valid token.
     """
     if not token.reveal():
-        raise ConfigurationError(f"token='': expected an API token, {_EXPECTED_ASCII}")
-    if prefix := _SCHEME.match(token.reveal()):
-        raise ConfigurationError(f"token={token!r}: expected the token alone, without the prefix {prefix[1]!r}")
+        raise ConfigurationError(f"{prefix}'': expected an API token, {_EXPECTED_ASCII}")
+    if scheme := _SCHEME.match(token.reveal()):
+        raise ConfigurationError(f"{prefix}{token!r}: expected the token alone, without the prefix {scheme[1]!r}")
     if not _PRINTABLE_ASCII.fullmatch(token.reveal()):
-        raise ConfigurationError(f"token={token!r}: expected {_EXPECTED_ASCII}")
+        raise ConfigurationError(f"{prefix}{token!r}: expected {_EXPECTED_ASCII}")
     return token
 
 

@@ -13,7 +13,7 @@ from piriod_async.transport.pacer import Pacer
 
 
 class RequestLimiter:
-    """The rate limiter of a session on one event loop. Each attempt acquires it and releases it.
+    """The rate limiter of a token on one event loop. Each attempt acquires it and releases it.
 
     Slots are granted round-robin between flows, so a single lookup is not queued behind a listing. A request that holds
     a slot then waits for the pause and the pacer. Slots are separate from aiohttp's connection pool, where waiting
@@ -23,12 +23,19 @@ class RequestLimiter:
         concurrency: Requests in flight at once.
         sleep: Sleeps for a number of seconds.
         circuit: Makes requests fail unsent after a `Retry-After` that is too long to wait for.
+        connections: Slots shared with the limiters of other tokens. A request takes one when it may be sent: those of
+            a token that is paused leave the connections to others.
     """
 
     def __init__(
-        self, concurrency: int, sleep: Callable[[float], Awaitable[None]], circuit: CircuitBreaker | None = None
+        self,
+        concurrency: int,
+        sleep: Callable[[float], Awaitable[None]],
+        circuit: CircuitBreaker | None = None,
+        connections: FairSlots | None = None,
     ) -> None:
         self.slots = FairSlots(concurrency)
+        self._connections = connections or FairSlots(concurrency)
         self.in_flight = 0
         self._circuit = circuit or CircuitBreaker()
         self._waits: set[asyncio.Timeout] = set()
@@ -67,6 +74,7 @@ class RequestLimiter:
             self._check_circuit()  # it may have been opened meanwhile
             if self._pacer.rate is not None and backoff_enabled():
                 await self._wait_to_send()
+            await self._connections.acquire(self)
         except BaseException:
             self.slots.release()
             raise
@@ -75,6 +83,7 @@ class RequestLimiter:
     def release(self) -> None:
         """Return the slot."""
         self.in_flight -= 1
+        self._connections.release()
         self.slots.release()
 
     def record_success(self) -> None:

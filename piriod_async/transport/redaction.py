@@ -32,7 +32,8 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[object]) -> None:
-        self._patterns = [(each, *_patterns(each)) for each in secrets if isinstance(each, Secret) and each.reveal()]
+        known = dict.fromkeys(each for each in secrets if isinstance(each, Secret))
+        self._patterns = [(each, *_patterns(each)) for each in known if each.reveal()]
         self._replacements: list[tuple[Any, Callable[[Any], Any]]] = [
             (str, self.text),
             (bytes, lambda value: self.text(value.decode("latin-1")).encode("latin-1")),
@@ -71,10 +72,16 @@ class Redactor:
                 return replace(value)
         return value
 
-    def error(self, error: E) -> E:
-        """Take the secrets out of an error and all that caused it, cut their tracebacks, and return it."""
+    def error(self, error: E, *, keep_tracebacks: bool = False) -> E:
+        """Take the secrets out of an error and all that caused it, cut their tracebacks, and return it.
+
+        Args:
+            error: The error.
+            keep_tracebacks: Whether the tracebacks are of the caller's own code, and stay.
+        """
         for each in _chain(error):
-            each.__traceback__ = None
+            if not keep_tracebacks:
+                each.__traceback__ = None
             with suppress(AttributeError, TypeError, ValueError):
                 each.args = self.value(each.args)
             for name, value in vars(each).items():

@@ -9,12 +9,20 @@ from typing import Generic, TypeVar
 from attrs import define, frozen
 from tenacity import AsyncRetrying, retry_if_exception
 
-from piriod_async.errors import APIStatusError, APITimeoutError, DecodeError, PiriodError, RateLimitError
+from piriod_async.errors import (
+    APIStatusError,
+    APITimeoutError,
+    AuthenticationError,
+    DecodeError,
+    PiriodError,
+    RateLimitError,
+)
 from piriod_async.transport.attempts import Attempt, AttemptHook, RequestInfo
 from piriod_async.transport.deadline import Deadline
 from piriod_async.transport.limiter import RequestLimiter
 from piriod_async.transport.retry_budget import RetryBudget
 from piriod_async.transport.retry_policy import RetryPolicy
+from piriod_async.transport.token_source import TokenUse
 
 T = TypeVar("T")
 logger = logging.getLogger("piriod_async")
@@ -43,6 +51,7 @@ class Retrier:
         *,
         request: RequestInfo,
         flow: object,
+        token: TokenUse | None = None,
     ) -> T:
         """Send a request and decode its response, again while that fails.
 
@@ -51,11 +60,13 @@ class Retrier:
             decode: Decodes the body, after the limiter is released.
             request: Describes the request in messages, logs and `Attempt`.
             flow: Identifies the listing that the request belongs to; the limiter is fair between flows.
+            token: The token, if it can be renewed. After a 401, the request is repeated with another one. Such an
+                attempt costs neither one of the policy's attempts nor budget. A second 401 in a row is final.
 
         Raises:
             PiriodError: The error of the last attempt.
         """
-        return await _RetryLoop(self, send, decode, request, flow).run()
+        return await _RetryLoop(self, send, decode, request, flow, token).run()
 
 
 @define(eq=False)
@@ -67,7 +78,9 @@ class _RetryLoop(Generic[T]):
     decode: Callable[[bytes], Awaitable[T]]
     request: RequestInfo
     flow: object
+    token: TokenUse | None
     attempts: int = 0
+    renewals: int = 0  # attempts that were repeated with a new token
     reported: int = 0  # attempts that `on_attempt` has seen
     first_sent_at: float = 0.0  # `time.monotonic`
     sent_at: float = 0.0
@@ -102,24 +115,55 @@ class _RetryLoop(Generic[T]):
         raise AssertionError  # AsyncRetrying raises the last error
 
     async def _attempt(self, deadline: Deadline) -> T:
-        self.next_wait = None
-        try:
+        """Make an attempt of the policy: after a 401, it is repeated once with another token."""
+        may_renew = self.token is not None
+        while True:
+            self.next_wait = None
+            try:
+                await self._acquire()
+            except PiriodError as error:  # the circuit is open, or there is no token: the request is not sent
+                self._annotate(error)
+                raise
+            try:
+                result = await self.decode(await self._send(deadline))
+            except PiriodError as error:
+                self._annotate(error)
+                self.last_error = error
+                if may_renew and isinstance(error, AuthenticationError) and await self._renew(error):
+                    may_renew = False
+                    continue
+                if self.reported < self.attempts:
+                    next_wait = self._plan_retry(error)
+                    self._notify(error, next_wait)
+                    self.next_wait = next_wait
+                raise
+            self.retrier.budget.deposit(self.retry_cost)
+            self._notify(None, None)
+            return result
+
+    async def _acquire(self) -> None:
+        """Acquire the limiter, but hold no slot while the token is renewed: it would be refused."""
+        await self.retrier.limiter.acquire(self.flow)
+        while self.token and self.token.must_wait:
+            self.retrier.limiter.release()
+            await self.token.ready()
             await self.retrier.limiter.acquire(self.flow)
-        except APIStatusError as error:  # the circuit is open: the request is not sent
-            self._annotate(error)
-            raise
+
+    async def _renew(self, refusal: AuthenticationError) -> bool:
+        """Return whether the request can be repeated with another token; report the attempt when that is known."""
+        assert self.token  # noqa: S101 (the caller checked it)
+        is_renewed = False
         try:
-            result = await self.decode(await self._send(deadline))
+            is_renewed = await self.token.renew()
         except PiriodError as error:
             self._annotate(error)
-            self.last_error = error
-            next_wait = self._plan_retry(error)
-            self._notify(error, next_wait)
-            self.next_wait = next_wait
             raise
-        self.retrier.budget.deposit(self.retry_cost)
-        self._notify(None, None)
-        return result
+        finally:
+            self._notify(refusal, 0.0 if is_renewed else None)
+        self.renewals += is_renewed
+        if is_renewed:
+            logger.info("%s: 401 at attempt %d, repeating it with a new token", self.request, self.attempts)
+        return is_renewed
 
     async def _send(self, deadline: Deadline) -> bytes:
         """Send the request, for which the limiter is acquired, and release that."""
@@ -149,13 +193,14 @@ class _RetryLoop(Generic[T]):
     def _plan_retry(self, error: PiriodError) -> float | None:
         """Return the seconds until the next attempt, or None if the error is final."""
         policy, limiter = self.retrier.policy, self.retrier.limiter
-        backoff = policy.backoff(error, self.attempts)
+        attempt_number = self.attempts - self.renewals
+        backoff = policy.backoff(error, attempt_number)
         throttled = _is_throttled(error)
         if throttled:
             limiter.throttled(error, sent_at=self.sent_at, pause=backoff)
         elapsed = time.monotonic() - self.first_sent_at
         next_wait = policy.next_wait(
-            error, self.attempts, backoff=backoff, pause_left=limiter.pause_left, elapsed=elapsed
+            error, attempt_number, backoff=backoff, pause_left=limiter.pause_left, elapsed=elapsed
         )
         if backoff is None or next_wait is None:
             return None
@@ -167,7 +212,7 @@ class _RetryLoop(Generic[T]):
         self.sleep_seconds = 0.0 if throttled else backoff  # while throttled, only the limiter waits
         reason = error.status if isinstance(error, APIStatusError) else type(error).__name__
         message = "%s: %s at attempt %d of %d, waiting %.2f s"
-        logger.info(message, self.request, reason, self.attempts, policy.attempts, next_wait)
+        logger.info(message, self.request, reason, attempt_number, policy.attempts, next_wait)
         return next_wait
 
     def _max_elapsed_error(self) -> APITimeoutError:

@@ -4,7 +4,7 @@ import logging
 import ssl
 import time
 from codecs import BOM_UTF8
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -66,12 +66,14 @@ class Sender:
     Attributes:
         timeout: Seconds for one attempt, from connecting to the last byte of the body.
         max_page_bytes: Largest body accepted, in bytes after decompression.
+        tokens: The tokens used so far, to be taken out of errors.
     """
 
     client_session: aiohttp.ClientSession
     proxy_kwargs: Mapping[str, Any] = field(repr=False)
     timeout: float
     max_page_bytes: int
+    tokens: Collection[Secret] = ()
 
     async def get(
         self, url: URL, headers: Mapping[str, str | Secret], request: RequestInfo, attempt_number: int
@@ -124,7 +126,7 @@ class Sender:
         return {**self.proxy_kwargs, "proxy_headers": reveal_headers(self.proxy_kwargs["proxy_headers"])}
 
     def _redactor(self, headers: Mapping[str, object]) -> Redactor:
-        return Redactor([*headers.values(), *self.proxy_kwargs.get("proxy_headers", {}).values()])
+        return Redactor([*self.tokens, *headers.values(), *self.proxy_kwargs.get("proxy_headers", {}).values()])
 
     def _failure(  # noqa: PLR0911 (one for each kind of error)
         self, error: BaseException, request: RequestInfo, proxy: URL | None, redactor: Redactor

@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
+import pickle
+import threading
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 
 import aiohttp
 import attrs
@@ -17,6 +20,7 @@ from piriod_async import (
     FilterIgnoredError,
     IncompleteListError,
     PiriodSession,
+    QueryError,
     RateLimitError,
     RetryPolicy,
     ServerError,
@@ -24,6 +28,7 @@ from piriod_async import (
     piriod_context,
 )
 from piriod_async.testing.mock_server import MockServer
+from piriod_async.transport.auth import Secret
 from tests.support.reports import report_of
 from tests.support.tasks import until
 from tests.support.tls import untrusted_context
@@ -37,7 +42,9 @@ PART = TOKEN[3:19]
 @asynccontextmanager
 async def session_at(base_url, **options):
     policy = RetryPolicy(attempts=2, wait_initial=0)
-    async with PiriodSession(TOKEN, "acc_mock", **{"base_url": base_url, "retry": policy, **options}) as piriod:
+    async with PiriodSession(
+        **{"token": TOKEN, "workspace": "acc_mock", "base_url": base_url, "retry": policy} | options
+    ) as piriod:
         yield piriod
 
 
@@ -126,6 +133,75 @@ async def untrusted_certificate():
         session_at(url(server, "https")) as piriod,
     ):
         await piriod.customers().collect()
+
+
+def token_function(*tokens):
+    """Return a function that returns tokens one after the other; its repr has them, as that of a partial may have."""
+    return partial(list(tokens).pop, 0)
+
+
+OLD = "old_" + TOKEN[::-1]
+
+
+async def renewed_and_refused():
+    await read(None, server={"token": "another"}, token=token_function(OLD, TOKEN))
+
+
+async def renewed_and_echoed():
+    """A response has a token that the session used before."""
+    async with mock_session(token=token_function(OLD, TOKEN)) as piriod, MockServer(3) as server:
+        await piriod.customers().count()
+        server.fail(body=f"<pre>authorization: Token {OLD}</pre>".encode(), status=500, html=True, times=None)
+        await piriod.with_options(base_url=server.url).customers().collect()
+
+
+async def invalid_token_of_function():
+    await read(None, token=token_function(f"{TOKEN}\n"))
+
+
+async def bytes_of_function():
+    await read(None, token=token_function(TOKEN.encode()))
+
+
+async def renewal_fails():
+    async def token():
+        if OLD in asked:
+            raise LookupError(f"cannot renew {asked.pop()}")
+        asked.append(OLD)
+        return OLD
+
+    asked = []
+    async with mock_session(server={"token": "another"}, token=token) as piriod:
+        await piriod.customers().collect()
+
+
+async def function_hangs():
+    event = threading.Event()
+    try:
+        await read(None, token=partial(event.wait, float(len(TOKEN))), timeout=0.05)
+    finally:
+        event.set()
+
+
+async def unknown_option():
+    PiriodSession(TOKEN).with_options(tokn=TOKEN)
+
+
+async def invalid_option():
+    PiriodSession("another").with_options(token=TOKEN, timeout=0)
+
+
+async def invalid_option_beside_function():
+    PiriodSession(token_function(TOKEN), timeout=0)
+
+
+async def invalid_context_of_function():
+    piriod_context(token_function(TOKEN), base_url="http://api.piriod.com")
+
+
+async def same_id_of_two_accounts():
+    piriod = PiriodSession(TOKEN, "acc")
+    piriod.across([piriod, piriod.with_options(token=token_function(TOKEN), test_mode=True)])
 
 
 async def closed():
@@ -237,6 +313,17 @@ FAILURES = [
     (connection_refused, APIConnectionError),
     (not_http, APIConnectionError),
     (untrusted_certificate, APIConnectionError),
+    (renewed_and_refused, AuthenticationError),
+    (renewed_and_echoed, ServerError),
+    (invalid_token_of_function, ConfigurationError),
+    (bytes_of_function, ConfigurationError),
+    (renewal_fails, ConfigurationError),
+    (function_hangs, ConfigurationError),
+    (unknown_option, ConfigurationError),
+    (invalid_option, ConfigurationError),
+    (invalid_option_beside_function, ConfigurationError),
+    (invalid_context_of_function, ConfigurationError),
+    (same_id_of_two_accounts, QueryError),
     (closed, APIConnectionError),
     (closed_between_pages, APIConnectionError),
     (closed_while_pending, APIConnectionError),
@@ -266,9 +353,11 @@ async def test_failure(fail, kind, caplog, monkeypatch):
     with pytest.raises(kind) as caught:
         await fail()
     assert type(caught.value) is kind
-    assert PART not in report_of(caught.value)
-    assert PART not in caplog.text
-    assert not [record for record in caplog.records if PART in repr(vars(record))]
+    report = report_of(caught.value)
+    for part in (PART, OLD[10:26]):
+        assert part not in report
+        assert part not in caplog.text
+        assert not [record for record in caplog.records if part in repr(vars(record))]
 
 
 async def test_repr():
@@ -295,9 +384,14 @@ async def test_repr():
             objects += [state, state.sender, state.retrier, state.pending, *attempts]
             objects += [listing, listing.progress, listing.checkpoint, listing.query, customers]
             objects += [across, across.progress, across.errors]
+            other = piriod.with_options(token=token_function(OLD, TOKEN))
+            await other.customers().count()
+            objects += [other, other._transport, other._transport.account, other._transport.account.tokens]
+            objects += [other._settings, piriod._settings, other._transport.connections, state.connections]
             for value in objects:
-                assert PART not in repr(value)
-                assert PART not in repr(fields(value))
+                for part in (PART, OLD[10:26]):
+                    assert part not in repr(value)
+                    assert part not in repr(fields(value))
             assert "'********'" in repr(fields(transport))
             await customers.aclose()
     assert len(traced) >= 3
@@ -308,3 +402,12 @@ async def test_repr():
 def fields(value):
     names = [attribute.name for attribute in attrs.fields(type(value))] if attrs.has(type(value)) else []
     return {name: getattr(value, name) for name in names} | getattr(value, "__dict__", {})
+
+
+@pytest.mark.parametrize("token", [TOKEN, token_function(TOKEN)], ids=["text", "function"])
+async def test_pickle(token):
+    """A session cannot be pickled, nor can the secret in it, so no pickle has the token."""
+    piriod = PiriodSession(token, "acc")
+    for value in (piriod, piriod.customers(), piriod.with_options(timeout=3), Secret(TOKEN)):
+        with pytest.raises(TypeError, match=r"cannot (be pickled|pickle)"):
+            pickle.dumps(value)

@@ -65,6 +65,10 @@ async def sleepless(seconds: float) -> None:
     assert_type(seconds, float)
 
 
+async def vault_token() -> str:
+    return "token"
+
+
 async def sessions(client: ClientSession) -> None:
     retry = RetryPolicy(attempts=3, wait_initial=0.1, wait_max=5, max_retry_after=60, max_elapsed=None, sleep=sleepless)
     assert_type(retry.attempts, int)
@@ -89,6 +93,16 @@ async def sessions(client: ClientSession) -> None:
         assert_type(bare, PiriodSession)
     async with PiriodSession.from_env(timeout=10.0, client_session=None) as known:
         assert_type(known, PiriodSession)
+    PiriodSession(vault_token, "acc_1")
+    PiriodSession(lambda: "token")
+    PiriodSession(lambda: 5)  # type: ignore[arg-type,return-value]
+    other = piriod.with_options(token=vault_token, workspace="acc_2", timeout=5.0, retry=retry, on_attempt=None)
+    assert_type(other, PiriodSession)
+    piriod.with_options(concurrency=5)  # type: ignore[call-arg]
+    assert_type(piriod.across(["acc_1", other]), WorkspaceListing)
+    piriod.across([other, other])
+    piriod.across(other.with_options(workspace=name) for name in ("acc_1", "acc_2"))
+    piriod.across([5])  # type: ignore[list-item]
     PiriodSession("token", timeout="10")  # type: ignore[arg-type]
     PiriodSession.from_env(token="token")  # type: ignore[call-arg]
 

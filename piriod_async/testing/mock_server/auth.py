@@ -5,8 +5,8 @@ from collections.abc import Collection
 from piriod_async.testing.mock_server.response import ALLOWED_METHODS, APIException
 
 
-def authenticate(authorization: str, token: str) -> None:
-    """Check the `Authorization` header.
+def authenticate(authorization: str, tokens: Collection[str]) -> str:
+    """Check that the `Authorization` header has one of the tokens, and return it.
 
     Raises:
         APIException: 401.
@@ -18,10 +18,10 @@ def authenticate(authorization: str, token: str) -> None:
         problem = "Invalid token header. No credentials provided."
     elif len(credentials) > 1:
         problem = "Invalid token header. Token string should not contain spaces."
-    elif credentials != [token]:
+    elif credentials[0] not in tokens:
         problem = "Invalid token."
     else:
-        return
+        return credentials[0]
     raise APIException(401, problem, {"WWW-Authenticate": "Token"})
 
 

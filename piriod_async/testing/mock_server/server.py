@@ -76,7 +76,9 @@ class MockServer(Store, Faults, LocalServer):
         seed: The same seed gives the same customers and the same mutations.
         latency: Seconds before each response, or a pair to draw them between.
         port: Port to listen on; 0 for any free one.
-        token: The only token that it accepts.
+        token: The token that it accepts. Set the attribute to replace it, as a user does who creates a new one.
+        tokens: Tokens of the workspaces that have one of their own, which then reads no other workspace. Change the
+            attribute to replace or revoke some.
         mutations: How customers change while they are read; by default they do not.
         timestamp_precision: Precision of `created` and `updated` in responses. Sorting and filtering always use
             microseconds.
@@ -95,6 +97,7 @@ class MockServer(Store, Faults, LocalServer):
         latency: float | tuple[float, float] = 0.0,
         port: int = 0,
         token: str = "mock-token",  # noqa: S107  not a secret
+        tokens: Mapping[str, str] | None = None,
         mutations: Mutations | None = None,
         timestamp_precision: TimestampPrecision = "microseconds",
         tie_order: Literal["stable", "shuffled"] = "stable",
@@ -104,6 +107,7 @@ class MockServer(Store, Faults, LocalServer):
         Faults.__init__(self)
         LocalServer.__init__(self, port)
         self.token = token
+        self.tokens = dict(tokens or {})
         self._latency = latency if isinstance(latency, tuple) else (latency, latency)
         self._mutations = mutations or Mutations(rate=0)
         self._timestamp_precision: TimestampPrecision = timestamp_precision
@@ -149,8 +153,10 @@ class MockServer(Store, Faults, LocalServer):
         if recorded.path != "/customers/":
             return CannedResponse.html(404)
         try:
-            authenticate(request.headers.get("Authorization", ""), self.token)
-            workspace = check_workspace(recorded.workspace, self.workspaces)
+            tokens = dict.fromkeys(self.workspaces, self.token) | self.tokens
+            token = authenticate(request.headers.get("Authorization", ""), {self.token, *tokens.values()})
+            permitted = [workspace for workspace in self.workspaces if tokens[workspace] == token]
+            workspace = check_workspace(recorded.workspace, permitted)
             if self._rate_limit:
                 self._rate_limit.check_rate()
             check_method(recorded.method)

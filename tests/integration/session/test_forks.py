@@ -262,3 +262,41 @@ async def test_long_retry_after():
         server.fail(status=429, retry_after=300)
         await run(REMEMBERED, server)
         assert len(server.requests) == 1
+
+
+TOKEN_FUNCTION = """
+calls = 0
+
+async def token():
+    global calls
+    calls += 1
+    if calls == 1:
+        await asyncio.Event().wait()
+    return "mock-token"
+
+async def main():
+    piriod = PiriodSession(token, "acc_mock", base_url=sys.argv[1])
+    waiting = asyncio.create_task(read(piriod))
+    while not calls:
+        await asyncio.sleep(0)
+
+    async def use():
+        await read(piriod.with_options(timeout=5))
+        assert calls == 2
+        await piriod.close()
+
+    await join(fork(use))
+    waiting.cancel()
+    await asyncio.wait([waiting])
+    await read(piriod)
+    await piriod.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_token_function():
+    """A call for the token that is pending at a fork is the parent's: the child makes its own."""
+    async with MockServer(250) as server:
+        await run(TOKEN_FUNCTION, server)
+        assert len(server.requests) == 2 * 4
