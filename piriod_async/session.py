@@ -21,7 +21,7 @@ from piriod_async.transport.connections import Connections
 from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.token_source import TokenFunction, hide_token
 from piriod_async.transport.transport import Transport
-from piriod_async.validators import check_callback, check_positive_int, check_seconds
+from piriod_async.validators import check_callback, check_positive_int, check_rate, check_seconds
 from piriod_async.workspaces import OnError, Several, Source, WorkspaceListing
 
 if TYPE_CHECKING:
@@ -44,7 +44,8 @@ class SessionStats:
 
     Attributes:
         in_flight: Requests that have been sent and not answered.
-        rate: Requests per second that the server was found to allow; None until its first 429.
+        rate: Requests per second at most: `requests_per_second`, or what the server was found to allow if that is less.
+            None if neither is known.
         paused_until: End of the pause that the server asked for (`time.monotonic`, seconds), or None.
         requests: Requests sent, including retries.
         retries: Requests sent again after a failure.
@@ -72,6 +73,7 @@ class SessionOptions(TypedDict, total=False):
     retry: RetryPolicy
     max_page_bytes: int
     on_attempt: AttemptHook | None
+    requests_per_second: float | None
 
 
 class DerivedOptions(TypedDict, total=False):
@@ -84,6 +86,7 @@ class DerivedOptions(TypedDict, total=False):
     timeout: float
     retry: RetryPolicy
     on_attempt: AttemptHook | None
+    requests_per_second: float | None
 
 
 def hide_login_option(options: SessionOptions | DerivedOptions) -> None:
@@ -119,6 +122,8 @@ class PiriodSession:
         max_page_bytes: Maximum length of a response body in bytes, decompressed.
         on_attempt: Called with an `Attempt` when its outcome is known, to measure, trace or log. It must not block;
             what it raises ends the request.
+        requests_per_second: Maximum rate of requests, retries included, for those who know their limit or share it.
+            They are evenly spaced, so that they cause no 429. Below it, the rate adapts to the server's 429s.
 
     Raises:
         ConfigurationError: An argument is not valid.
@@ -137,6 +142,7 @@ class PiriodSession:
         retry: RetryPolicy = RetryPolicy(),  # noqa: B008 (it is frozen)
         max_page_bytes: int = 16 * 1024 * 1024,
         on_attempt: AttemptHook | None = None,
+        requests_per_second: float | None = None,
     ) -> None:
         token, base_url = hide_token(token), hide_login(base_url)  # from here on, tracebacks show neither
         check_positive_int("concurrency", concurrency)
@@ -151,6 +157,7 @@ class PiriodSession:
             retry=retry,
             max_page_bytes=max_page_bytes,
             on_attempt=on_attempt,
+            requests_per_second=requests_per_second,
         )
         self._decoder = PageDecoder()
 
@@ -164,17 +171,20 @@ class PiriodSession:
         check_positive_int("max_page_bytes", settings["max_page_bytes"])
         check_seconds("timeout", settings["timeout"], positive=True)
         check_callback("on_attempt", settings["on_attempt"])
+        check_rate("requests_per_second", settings["requests_per_second"])
         self._settings = settings
         self._workspace = None if workspace is None else validate_workspace(workspace)
+        account = connections.account(hide_token(settings["token"]))
         self._transport = Transport(
             connections=connections,
-            account=connections.account(hide_token(settings["token"])),
+            account=account,
             url=customers_url(settings["base_url"]),
             test_mode=test_mode,
             timeout=settings["timeout"],
             retry=retry,
             max_page_bytes=settings["max_page_bytes"],
             on_attempt=settings["on_attempt"],
+            cap=account.cap(settings["requests_per_second"]),
         )
         data = "test data" if test_mode else "live data"
         self._origin = f"{data} of {self._transport.url.parent.parent}"  # of one workspace, in results of many
@@ -222,7 +232,7 @@ class PiriodSession:
 
         Args:
             **changes: Arguments of `PiriodSession` to replace: `token`, `workspace`, `test_mode`, `base_url`,
-                `timeout`, `retry` or `on_attempt`.
+                `timeout`, `retry`, `on_attempt` or `requests_per_second`.
 
         Raises:
             ConfigurationError: An argument is unknown, or not valid.
@@ -372,7 +382,7 @@ class PiriodSession:
         transport, limiter = self._transport, self._transport.limiter
         return SessionStats(
             in_flight=limiter.in_flight if limiter else 0,
-            rate=limiter.rate if limiter else None,
+            rate=transport.rate,
             paused_until=limiter.paused_until if limiter else None,
             requests=transport.counters.requests,
             retries=transport.counters.retries,

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+from typing import TypeGuard
 
 from piriod_async.errors import ConfigurationError
 
@@ -22,10 +23,23 @@ def check_seconds(name: str, value: object, *, positive: bool = False) -> None:
     Raises:
         ConfigurationError: The value is something else.
     """
-    valid = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not valid or value < 0 or (positive and value == 0):  # type: ignore[operator]
+    if not _is_number(value) or value < 0 or (positive and value == 0):
         expected = "a number of seconds above 0" if positive else "a number of seconds, 0 or more"
         raise ConfigurationError(f"{name}={value!r}: expected {expected}")
+
+
+def check_rate(name: str, value: object) -> None:
+    """Check that a value is None or a finite number of requests per second, above 0.
+
+    Raises:
+        ConfigurationError: The value is something else.
+    """
+    if value is not None and (not _is_number(value) or value <= 0):
+        raise ConfigurationError(f"{name}={value!r}: expected a number of requests per second above 0, or None")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def check_callback(name: str, value: object) -> None:

@@ -34,7 +34,7 @@ def no_blocking_call() -> Iterator[None]:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The clock that retries and the limiter read."""
     clock = Clock()
-    for module in ("retry", "limiter"):
+    for module in ("retry", "limiter", "rate_cap"):
         monkeypatch.setattr(f"piriod_async.transport.{module}.time", clock)
     return clock
 

@@ -131,6 +131,12 @@ def cli() -> None:
     "--concurrency", type=POSITIVE, default=8, show_default=True, metavar="N", help="Maximum concurrent requests."
 )
 @click.option(
+    "--requests-per-second",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Maximum rate of requests for each token. Default: as fast as the API allows.",
+)
+@click.option(
     "--mock",
     type=NON_NEGATIVE,
     is_flag=False,

@@ -87,16 +87,16 @@ async def open_sessions(
     options: Options, connection: Mapping[str, Mapping[str, Any]]
 ) -> AsyncGenerator[dict[str, PiriodSession], None]:
     """Open the session of each workspace with the API, or with a mock server that runs inside the block."""
-    concurrency = options.effective_concurrency
+    limits: Any = {"concurrency": options.effective_concurrency, "requests_per_second": options.requests_per_second}
     if options.mock is None:
         first = next(iter(connection.values()))
-        async with PiriodSession(**first, concurrency=concurrency) as session:
+        async with PiriodSession(**first, **limits) as session:
             yield {workspace: session.with_options(**arguments) for workspace, arguments in connection.items()}
         return
     from piriod_async.testing.mock_server import MockServer  # noqa: PLC0415 (slow to import, and rarely used)
 
     async with (
         MockServer(dict.fromkeys(connection, options.mock)) as server,
-        server.session(test_mode=options.test_mode, concurrency=concurrency) as session,
+        server.session(test_mode=options.test_mode, **limits) as session,
     ):
         yield dict.fromkeys(connection, session)

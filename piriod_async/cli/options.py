@@ -58,6 +58,7 @@ class Options:
     accounts: Path | None
     base_url: str | None
     concurrency: int
+    requests_per_second: float | None
     mock: int | None
     verbose: bool
 

@@ -10,6 +10,7 @@ from piriod_async.transport.backoff import backoff_enabled
 from piriod_async.transport.circuit_breaker import CircuitBreaker
 from piriod_async.transport.fair_slots import FairSlots
 from piriod_async.transport.pacer import Pacer
+from piriod_async.transport.rate_cap import RateCap
 
 
 class RequestLimiter:
@@ -59,15 +60,26 @@ class RequestLimiter:
         """Seconds until the pause ends, or 0."""
         return max(self._paused_until - time.monotonic(), 0.0)
 
-    async def acquire(self, flow: object) -> None:
-        """Wait for a slot, the end of the pause, and the pacer. `release` must follow.
+    async def acquire(self, flow: object, cap: RateCap | None = None) -> None:
+        """Wait for the cap, a slot, the end of the pause, and the pacer. `release` must follow.
 
         Args:
             flow: Identifies the listing that the request belongs to.
+            cap: The caller's own limit. While a request waits for it, its slot is free for sessions without one.
 
         Raises:
             APIStatusError: The server asks for a silence that is too long to wait for.
         """
+        if cap is None or not backoff_enabled():
+            await self._acquire(flow)
+            return
+        async with cap.turn(flow):
+            while (seconds := cap.wait_left) > 0:
+                async with self.waiting():
+                    await self._sleep(seconds)
+            await self._acquire(flow)
+
+    async def _acquire(self, flow: object) -> None:
         self._check_circuit()
         await self.slots.acquire(flow)
         try:

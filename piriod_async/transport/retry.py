@@ -20,6 +20,7 @@ from piriod_async.errors import (
 from piriod_async.transport.attempts import Attempt, AttemptHook, RequestInfo
 from piriod_async.transport.deadline import Deadline
 from piriod_async.transport.limiter import RequestLimiter
+from piriod_async.transport.rate_cap import RateCap
 from piriod_async.transport.retry_budget import RetryBudget
 from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.token_source import TokenUse
@@ -37,12 +38,14 @@ class Retrier:
         limiter: Every attempt acquires it, and throttling responses slow it down.
         budget: Pays for retries.
         on_attempt: Called after every attempt.
+        cap: The caller's own limit on the rate of attempts.
     """
 
     policy: RetryPolicy
     limiter: RequestLimiter
     budget: RetryBudget
     on_attempt: AttemptHook | None = None
+    cap: RateCap | None = None
 
     async def call(
         self,
@@ -143,11 +146,11 @@ class _RetryLoop(Generic[T]):
 
     async def _acquire(self) -> None:
         """Acquire the limiter, but hold no slot while the token is renewed: it would be refused."""
-        await self.retrier.limiter.acquire(self.flow)
+        await self.retrier.limiter.acquire(self.flow, self.retrier.cap)
         while self.token and self.token.must_wait:
             self.retrier.limiter.release()
             await self.token.ready()
-            await self.retrier.limiter.acquire(self.flow)
+            await self.retrier.limiter.acquire(self.flow, self.retrier.cap)
 
     async def _renew(self, refusal: AuthenticationError) -> bool:
         """Return whether the request can be repeated with another token; report the attempt when that is known."""

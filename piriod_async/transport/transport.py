@@ -1,5 +1,6 @@
 """Sends a session's requests: with its token and settings, retried and counted."""
 
+import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -15,6 +16,7 @@ from piriod_async.transport.counters import RequestCounters
 from piriod_async.transport.limiter import RequestLimiter
 from piriod_async.transport.pending import PendingRequests
 from piriod_async.transport.proxy import proxy_kwargs
+from piriod_async.transport.rate_cap import RateCap
 from piriod_async.transport.redaction import Redactor
 from piriod_async.transport.retry import Retrier
 from piriod_async.transport.retry_budget import RetryBudget
@@ -51,6 +53,7 @@ class Transport:
         retry: When a failed request is retried.
         max_page_bytes: Largest body accepted, in bytes after decompression.
         on_attempt: Called after every attempt.
+        cap: The caller's own limit on the rate of requests.
     """
 
     account: Account
@@ -61,6 +64,7 @@ class Transport:
     retry: RetryPolicy
     max_page_bytes: int
     on_attempt: AttemptHook | None
+    cap: RateCap | None
     _loop_state: _LoopState | None = field(default=None, init=False)
 
     @property
@@ -75,6 +79,14 @@ class Transport:
         """The limiter on the event loop used last, or None before the first request."""
         current = self.connections.current
         return current.limiter_of(self.account) if current else None
+
+    @property
+    def rate(self) -> float | None:
+        """Requests per second at most, as far as that is known: the cap, or what the server was found to allow."""
+        found = self.limiter.rate if self.limiter else None
+        if self.cap is None:
+            return found
+        return min(found or math.inf, self.cap.requests_per_second)
 
     @property
     def counters(self) -> RequestCounters:
@@ -158,5 +170,5 @@ class Transport:
         return _LoopState(
             connections=connections,
             sender=Sender(client_session, proxy, self.timeout, self.max_page_bytes, tokens.used),
-            retrier=Retrier(self.retry, limiter, self.retry_budget, self.on_attempt),
+            retrier=Retrier(self.retry, limiter, self.retry_budget, self.on_attempt, self.cap),
         )
