@@ -164,7 +164,7 @@ async def test_memory():
     """A derived session that is dropped leaves nothing behind, even if its token comes from an object that has it."""
 
     class Vault:
-        def token(self):
+        async def token(self):  # a thread might still be ending
             return "mock-token"
 
     async with MockServer(3) as server, server.session() as piriod:
