@@ -40,7 +40,7 @@ def _environ(name: str) -> str:
 
 @frozen(kw_only=True)
 class SessionStats:
-    """Counters of a session, and its current state.
+    """Counters of a session, and its current state; those of `with_options` with the same token are included.
 
     Attributes:
         in_flight: Requests that have been sent and not answered.

@@ -1,4 +1,4 @@
-"""What the sessions with one token share: a limit of the API is per user."""
+"""The account behind a token: a limit of the API is per user, so sessions with one token share one."""
 
 from weakref import WeakValueDictionary
 

@@ -34,7 +34,7 @@ async def call_in_daemon_thread(function: Callable[[], T]) -> T:
         with suppress(RuntimeError):  # the event loop was closed meanwhile
             loop.call_soon_threadsafe(deliver, result)
 
-    Thread(target=run, name=f"piriod-async {getattr(function, '__name__', 'call')}", daemon=True).start()
+    Thread(target=run, name="piriod-async token", daemon=True).start()
     result = await outcome
     if isinstance(result, _Raised):
         raise result.error

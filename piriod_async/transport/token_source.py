@@ -39,7 +39,7 @@ class HiddenFunction:
 
     @property
     def key(self) -> object:
-        """What identifies the function, or the method of an object, for as long as an account holds it.
+        """Identity of the function, or of the method of an object, for as long as an account holds it.
 
         The function itself might hold a session, and so keep its own account alive for ever.
         """

@@ -69,7 +69,7 @@ class Transport:
 
     @property
     def auth_headers(self) -> Mapping[str, str | Secret]:
-        """Sent with every request; the token among them is a `Secret`. There is none before it was asked for."""
+        """Sent with every request; the token among them is a `Secret`, absent before the first request."""
         token = self.account.tokens.latest
         mode = {"x-piriod-test-mode": "true" if self.test_mode else "false"}
         return {"Authorization": token, **mode} if token else mode

@@ -116,8 +116,8 @@ async def test_across(workspace: Any) -> None:
         with pytest.raises(PiriodError, match="expected") as caught:
             await piriod.across([workspace]).collect()
         assert_robust(caught.value)
-        listing = piriod.across([workspace, "a b"], on_error="collect")
         try:
+            listing = piriod.across([workspace, "a b"], on_error="collect")
             await listing.collect()
             listing.raise_for_errors()
         except* PiriodError as errors:

@@ -139,20 +139,25 @@ async def test_outdated_token():
     assert sorted(statuses(server)) == [200, 200, 401, 401]
 
 
-async def test_requests_wait_for_renewal():
-    """While a renewal is pending, no other request is sent with the token that was refused."""
+@pytest.mark.parametrize("concurrency", [1, 8])
+async def test_requests_wait_for_renewal(concurrency):
+    """While a renewal is pending, neither a new request nor one in the queue is sent with the refused token."""
     provider = Provider("old", "new")
-    async with MockServer(3, token="old") as server, server.session(token=provider.next_async) as piriod:
-        await piriod.customers().count()
-        server.token = "new"
-        provider.may_return.clear()
-        tasks = [asyncio.create_task(piriod.customers().count())]
-        await until(lambda: provider.calls == 2)
-        tasks += [asyncio.create_task(piriod.customers().count()) for _ in range(5)]
-        await settle()
-        provider.may_return.set()
-        assert await asyncio.gather(*tasks) == [3] * 6
-    assert statuses(server) == [200, 401, *[200] * 6]
+    async with MockServer(3, token="old") as server:
+        piriod = server.session(token=provider.next_async, concurrency=concurrency)
+        async with piriod:
+            await piriod.customers().count()
+            server.token = "new"
+            provider.may_return.clear()
+            tasks = [asyncio.create_task(piriod.customers().count()) for _ in range(4 if concurrency == 1 else 1)]
+            await until(lambda: provider.calls == 2)
+            tasks += [asyncio.create_task(piriod.customers().count()) for _ in range(5)]
+            await settle()
+            assert piriod.stats.in_flight == 0
+            provider.may_return.set()
+            assert await asyncio.gather(*tasks) == [3] * len(tasks)
+            assert_idle(piriod)
+    assert statuses(server) == [200, 401, *[200] * len(tasks)]
 
 
 @pytest.mark.parametrize(("tokens", "sent", "calls"), [(("bad",), 1, 2), (("bad", "worse"), 2, 2)])
