@@ -33,7 +33,7 @@ def test_spacing(events, rate, slots):
     """Whenever requests arrive, last and are cancelled, the server refuses none, and none waits longer than it must."""
 
     async def main(clock):
-        limiter, cap, limit = RequestLimiter(slots, asyncio.sleep), RateCap(rate), RateLimit(rate)
+        limiter, cap, limit = RequestLimiter(slots, asyncio.sleep), RateCap(rate), RateLimit(rate * (1 + 1e-9))
         sent = []
 
         async def request(flow, duration):
