@@ -30,6 +30,7 @@ from typing import Any
 import msgspec
 
 from piriod_async.plain_text import shorten
+from piriod_async.response_info import ResponseInfo
 
 MAX_MESSAGE = 1_000  # characters
 _MAX_SHOWN_DETAIL = 400
@@ -96,6 +97,7 @@ class APIStatusError(PiriodError):
         request_id: Id that the server gave the request, for its support.
         retry_after: Seconds that the server asked to wait; None if it did not.
         body: The body, unchanged.
+        response: The rest of the response: its headers, for example those of a rate limit.
     """
 
     def __init__(  # every argument is optional, because pickle calls the class with the message alone
@@ -108,6 +110,7 @@ class APIStatusError(PiriodError):
         request_id: str | None = None,
         retry_after: float | None = None,
         body: bytes = b"",
+        response: ResponseInfo | None = None,
     ) -> None:
         super().__init__(message, retryable=status in RETRYABLE_STATUSES)
         self.status = status
@@ -116,6 +119,7 @@ class APIStatusError(PiriodError):
         self.request_id = request_id
         self.retry_after = retry_after
         self.body = body
+        self.response = response
 
 
 class BadRequestError(APIStatusError):
@@ -198,7 +202,14 @@ _MAX_DETAIL = 200  # characters of a body that is not the API's JSON
 
 
 def error_from_response(
-    status: int, body: bytes, *, request: str, reason: str, request_id: str | None, retry_after: float | None
+    status: int,
+    body: bytes,
+    *,
+    request: str,
+    reason: str,
+    request_id: str | None,
+    retry_after: float | None,
+    response: ResponseInfo | None = None,
 ) -> APIStatusError:
     """Return the error for a response with a status other than 200.
 
@@ -209,6 +220,7 @@ def error_from_response(
         reason: Reason phrase of the status line.
         request_id: Id that the server gave the request.
         retry_after: Seconds that the server asked to wait.
+        response: The rest of the response.
     """
     error_class = _CLASS_BY_STATUS.get(status, ServerError if status // 100 == 5 else UnexpectedStatusError)  # noqa: PLR2004
     try:
@@ -233,6 +245,7 @@ def error_from_response(
         request_id=request_id,
         retry_after=retry_after,
         body=body,
+        response=response,
     )
 
 

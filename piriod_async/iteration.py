@@ -5,14 +5,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.decoding.records import DecodedPage
 from piriod_async.errors import DecodeError, IncompleteListError, PiriodError
 from piriod_async.invalid import InvalidRecord, InvalidRecords
-from piriod_async.models import Page
+from piriod_async.models import Customer, Page
 from piriod_async.pagination.by_created import CreatedPaginator, is_entire_list
 from piriod_async.pagination.by_page_number import PageNumberPaginator
 from piriod_async.pagination.cursor import Cursor
@@ -22,6 +22,7 @@ from piriod_async.pagination.time_range import TimeRange
 from piriod_async.query import CustomerQuery
 from piriod_async.transport.attempts import RequestInfo
 from piriod_async.transport.counters import RequestCounters
+from piriod_async.transport.response import Response
 from piriod_async.transport.transport import Transport
 from piriod_async.verify import verify
 
@@ -100,7 +101,7 @@ class Iteration:
             decoded = await self._decode(page)
             if raise_invalid and decoded.invalid:
                 raise self._to_error(decoded.invalid[0][1])
-            return Page(customers=decoded.customers, count=page.count, raw=page.raw)
+            return _to_page(page, decoded.customers)
 
     async def aclose(self) -> None:
         """Cancel pending requests."""
@@ -158,8 +159,8 @@ class Iteration:
     async def _fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
         request = RequestInfo(page=number, workspace=self.workspace)
 
-        async def decode(body: bytes) -> RawPage:
-            page = await self._decoder.decode_keys(body)
+        async def decode(response: Response) -> RawPage:
+            page = evolve(await self._decoder.decode_keys(response.body), response=response.info)
             if page.rows:
                 return page
             if page.count > (number - 1) * size:  # the list is being emptied, or the server errs
@@ -195,7 +196,7 @@ class Iteration:
         else:
             for _, record in decoded.invalid:
                 self._skip(record)
-        self.page, self._page_keys = Page(customers=customers, count=page.count, raw=page.raw), keys
+        self.page, self._page_keys = _to_page(page, customers), keys
         return bool(decoded.invalid)
 
     def _skip(self, record: InvalidRecord) -> None:
@@ -235,3 +236,7 @@ class Iteration:
             if isinstance(error, IncompleteListError | DecodeError):
                 error.checkpoint = self.checkpoint
             raise
+
+
+def _to_page(page: RawPage, customers: tuple[Customer, ...]) -> Page:
+    return Page(customers=customers, count=page.count, raw=page.raw, response=page.response)

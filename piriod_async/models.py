@@ -16,6 +16,8 @@ from typing import Annotated, Any, Self
 import msgspec
 from attrs import field, frozen
 
+from piriod_async.response_info import ResponseInfo
+
 AwareDatetime = Annotated[datetime, msgspec.Meta(tz=True)]
 RecordId = Annotated[str, msgspec.Meta(min_length=1)]
 # decimal exponents: `1e50000000` is ten bytes of JSON, fifty million digits in CSV, and a crash in Arrow
@@ -217,11 +219,13 @@ class Page:
         customers: The customers that this response adds to the listing, in order.
         count: Number of customers in the listing, as the server counted them for the first response.
         raw: Body of the response. It may repeat customers that another page delivers.
+        response: Its status, headers, request id and duration; None if the page was not received.
     """
 
     customers: tuple[Customer, ...]
     count: int
     raw: bytes = field(repr=False)
+    response: ResponseInfo | None = None
 
 
 @frozen(kw_only=True)

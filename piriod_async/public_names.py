@@ -34,6 +34,7 @@ from piriod_async.models import (
     WorkspaceProgress,
 )
 from piriod_async.query import CustomerQuery
+from piriod_async.response_info import ResponseInfo
 from piriod_async.session import PiriodSession
 from piriod_async.transport.attempts import Attempt
 from piriod_async.transport.retry_policy import RetryPolicy
@@ -69,6 +70,7 @@ __all__ = [
     "Progress",
     "QueryError",
     "RateLimitError",
+    "ResponseInfo",
     "RetryPolicy",
     "ServerError",
     "State",

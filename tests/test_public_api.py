@@ -32,7 +32,7 @@ CALLER = Path(__file__).parent / "typing" / "caller.py"
 NAMES = {
     *("PiriodSession", "CustomerListing", "WorkspaceListing", "CustomerQuery", "RetryPolicy"),
     *("Customer", "Country", "State", "Contact", "Aggregations", "CustomerStatus", "Page", "Progress", "Checkpoint"),
-    *("Attempt", "WorkspaceProgress", "InvalidRecord", "InvalidRecords"),
+    *("ResponseInfo", "Attempt", "WorkspaceProgress", "InvalidRecord", "InvalidRecords"),
     *("piriod_context", "PIRIOD"),
     *("PiriodError", "ConfigurationError", "QueryError", "APIConnectionError", "APITimeoutError", "APIStatusError"),
     *("BadRequestError", "AuthenticationError", "PermissionDeniedError", "NotFoundError", "RateLimitError"),

@@ -10,6 +10,8 @@ from typing import Protocol
 
 from attrs import evolve, field, frozen
 
+from piriod_async.response_info import ResponseInfo
+
 
 class RecordKey(Protocol):
     """The part of a customer that pagination needs."""
@@ -36,6 +38,7 @@ class RawPage:
         unplaced_ids: Identify the records in the response that have no key: those without an id, and in a listing by
             `created` those without a `created`. They are rows of the list all the same.
         raw: The response body.
+        response: The rest of the response.
     """
 
     keys: Sequence[RecordKey] = field(repr=False)
@@ -43,6 +46,7 @@ class RawPage:
     has_next: bool = False
     unplaced_ids: Sequence[int] = ()
     raw: bytes = field(repr=False)
+    response: ResponseInfo | None = field(default=None, repr=False)
 
     @property
     def rows(self) -> int:

@@ -25,6 +25,7 @@ from piriod_async.transport.retry_budget import RetryBudget
 from piriod_async.transport.retry_policy import RetryPolicy
 from piriod_async.transport.token_source import TokenUse
 
+R = TypeVar("R")
 T = TypeVar("T")
 logger = logging.getLogger("piriod_async")
 
@@ -49,8 +50,8 @@ class Retrier:
 
     async def call(
         self,
-        send: Callable[[int], Awaitable[bytes]],
-        decode: Callable[[bytes], Awaitable[T]],
+        send: Callable[[int], Awaitable[R]],
+        decode: Callable[[R], Awaitable[T]],
         *,
         request: RequestInfo,
         flow: object,
@@ -59,8 +60,8 @@ class Retrier:
         """Send a request and decode its response, again while that fails.
 
         Args:
-            send: Sends one attempt, given its number from 1, and returns the body of a 200.
-            decode: Decodes the body, after the limiter is released.
+            send: Sends one attempt, given its number from 1, and returns a 200.
+            decode: Decodes the response, after the limiter is released.
             request: Describes the request in messages, logs and `Attempt`.
             flow: Identifies the listing that the request belongs to; the limiter is fair between flows.
             token: The token, if it can be renewed. After a 401, the request is repeated with another one. Such an
@@ -73,12 +74,12 @@ class Retrier:
 
 
 @define(eq=False)
-class _RetryLoop(Generic[T]):
+class _RetryLoop(Generic[R, T]):
     """One request, from its first attempt to its last."""
 
     retrier: Retrier
-    send: Callable[[int], Awaitable[bytes]]
-    decode: Callable[[bytes], Awaitable[T]]
+    send: Callable[[int], Awaitable[R]]
+    decode: Callable[[R], Awaitable[T]]
     request: RequestInfo
     flow: object
     token: TokenUse | None
@@ -168,7 +169,7 @@ class _RetryLoop(Generic[T]):
             logger.info("%s: 401 at attempt %d, repeating it with a new token", self.request, self.attempts)
         return is_renewed
 
-    async def _send(self, deadline: Deadline) -> bytes:
+    async def _send(self, deadline: Deadline) -> R:
         """Send the request, for which the limiter is acquired, and release that."""
         limiter, max_elapsed = self.retrier.limiter, self.retrier.policy.max_elapsed
         try:
@@ -178,12 +179,12 @@ class _RetryLoop(Generic[T]):
                 self.first_sent_at = self.sent_at
                 if max_elapsed is not None:
                     deadline.expire_after(max_elapsed)
-            body = await self.send(self.attempts)
+            response = await self.send(self.attempts)
         finally:
             self.duration = time.monotonic() - self.sent_at
             limiter.release()
         limiter.record_success()
-        return body
+        return response
 
     async def _sleep(self, seconds: float) -> None:
         try:

@@ -5,12 +5,12 @@ import ssl
 import time
 from codecs import BOM_UTF8
 from collections.abc import Collection, Mapping
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
 import aiohttp
 from attrs import field, frozen
-from multidict import CIMultiDict
 from yarl import URL
 
 from piriod_async.errors import (
@@ -29,6 +29,7 @@ from piriod_async.transport.body import BodyTooLongError, read_body
 from piriod_async.transport.deadline import Deadline
 from piriod_async.transport.freshness import NO_CACHE, excessive_age
 from piriod_async.transport.redaction import Redactor, clear_aiohttp_frames
+from piriod_async.transport.response import Response
 from piriod_async.transport.retry_after import parse_retry_after
 from piriod_async.transport.single_send import DroppedConnectionError, SingleSend
 from piriod_async.version import VERSION
@@ -41,22 +42,7 @@ _DEFAULT_HEADERS = {
 }
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None)  # aiohttp's own loses a cancellation that arrives as it expires
 _STATUSES_OF_A_LIST = (HTTPStatus.OK, HTTPStatus.NOT_FOUND)  # a 404 says that the list has no such page
-_REQUEST_ID_HEADERS = ("X-Request-Id", "Request-Id", "X-Amzn-RequestId", "CF-Ray")
 _MAX_SHOWN_URL = 300  # characters
-
-
-@frozen
-class _Response:
-    """A response that has been read.
-
-    Attributes:
-        body: The body, decompressed; if the status is not 200, perhaps only its beginning.
-    """
-
-    status: int
-    reason: str
-    headers: Mapping[str, str] = field(repr=False)
-    body: bytes = field(repr=False)
 
 
 @frozen
@@ -77,14 +63,13 @@ class Sender:
 
     async def get(
         self, url: URL, headers: Mapping[str, str | Secret], request: RequestInfo, attempt_number: int
-    ) -> bytes:
-        """Send one attempt and return the body of a 200, without a byte order mark.
+    ) -> Response:
+        """Send one attempt and return a response of status 200.
 
         Raises:
             PiriodError: The attempt failed. Neither it nor its cause has a secret, nor aiohttp's local variables.
         """
         single_send = SingleSend()
-        started = time.monotonic()
         try:
             response = await self._exchange(url, headers, single_send)
         except BaseException as error:
@@ -95,14 +80,14 @@ class Sender:
                 raise
             cause = redactor.error(error)
             raise failure from (cause.__cause__ if isinstance(cause, DroppedConnectionError) else cause)
-        elapsed = time.monotonic() - started
-        logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, elapsed)
+        logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, response.seconds)
         if response.status != HTTPStatus.OK:
-            response = _redacted(response, self._redactor(headers))
+            response = response.redacted()
         _check(response, request, single_send.proxy)
-        return response.body.removeprefix(BOM_UTF8)
+        return response
 
-    async def _exchange(self, url: URL, headers: Mapping[str, str | Secret], single_send: SingleSend) -> _Response:
+    async def _exchange(self, url: URL, headers: Mapping[str, str | Secret], single_send: SingleSend) -> Response:
+        started = time.monotonic()
         session_headers = self.client_session.headers
         defaults = {name: value for name, value in _DEFAULT_HEADERS.items() if name not in session_headers}
         async with (
@@ -118,7 +103,15 @@ class Sender:
             ) as response,
         ):
             body = await read_body(response, self.max_page_bytes)
-            return _Response(response.status, response.reason or "", response.headers, body)
+            return Response(
+                status=response.status,
+                reason=response.reason or "",
+                headers=response.headers,
+                body=body.removeprefix(BOM_UTF8),
+                url=url,
+                seconds=time.monotonic() - started,
+                redactor=partial(self._redactor, headers),
+            )
 
     def _proxy_kwargs(self) -> Mapping[str, Any]:
         if "proxy_headers" not in self.proxy_kwargs:
@@ -151,13 +144,7 @@ class Sender:
         return None
 
 
-def _redacted(response: _Response, redactor: Redactor) -> _Response:
-    """Return a response as messages may quote it: those are cut, which might leave the end of a secret."""
-    headers = CIMultiDict((name, redactor.text(value)) for name, value in response.headers.items())
-    return _Response(response.status, redactor.text(response.reason), headers, redactor.value(response.body))
-
-
-def _check(response: _Response, request: RequestInfo, proxy: URL | None) -> None:
+def _check(response: Response, request: RequestInfo, proxy: URL | None) -> None:
     """Check that a response is of this moment, and has status 200.
 
     Raises:
@@ -173,13 +160,15 @@ def _check(response: _Response, request: RequestInfo, proxy: URL | None) -> None
         description += f" was redirected to {shorten(location, _MAX_SHOWN_URL)}"
     if response.status == HTTPStatus.PROXY_AUTHENTICATION_REQUIRED and proxy:
         description += f" through the proxy {proxy}"
+    info = response.info
     raise error_from_response(
         response.status,
         response.body,
         request=description,
         reason=response.reason,
-        request_id=next((response.headers[name] for name in _REQUEST_ID_HEADERS if name in response.headers), None),
+        request_id=info.request_id,
         retry_after=parse_retry_after(response.headers),
+        response=info,
     )
 
 

@@ -18,6 +18,7 @@ from piriod_async.transport.pending import PendingRequests
 from piriod_async.transport.proxy import proxy_kwargs
 from piriod_async.transport.rate_cap import RateCap
 from piriod_async.transport.redaction import Redactor
+from piriod_async.transport.response import Response
 from piriod_async.transport.retry import Retrier
 from piriod_async.transport.retry_budget import RetryBudget
 from piriod_async.transport.retry_policy import RetryPolicy
@@ -111,7 +112,7 @@ class Transport:
     async def fetch(
         self,
         params: Iterable[tuple[str, str]],
-        decode: Callable[[bytes], Awaitable[T]],
+        decode: Callable[[Response], Awaitable[T]],
         *,
         request: RequestInfo,
         counters: RequestCounters,
@@ -120,7 +121,7 @@ class Transport:
 
         Args:
             params: Query parameters, not yet encoded.
-            decode: Called with the body of a 200; a retryable error that it raises is retried.
+            decode: Called with a 200; a retryable error that it raises is retried.
             request: Describes the request in messages, logs and `Attempt`.
             counters: Counts the request, in addition to the transport's own; the limiter is fair between counters.
 
@@ -131,23 +132,23 @@ class Transport:
         url = self.url.with_query(list(params))
         token = TokenUse(tokens, self.timeout)
 
-        async def send(attempt_number: int) -> bytes:
+        async def send(attempt_number: int) -> Response:
             token.take()
             headers = {**self.auth_headers, "x-simple-workspace": request.workspace}
             for each in (self.counters, counters):
                 each.requests += 1
                 each.retries += attempt_number > 1
-            body = await state.sender.get(url, headers, request, attempt_number)
+            response = await state.sender.get(url, headers, request, attempt_number)
             for each in (self.counters, counters):
-                each.bytes_received += len(body)
-            return body
+                each.bytes_received += len(response.body)
+            return response
 
-        async def decode_safely(body: bytes) -> T:
+        async def decode_safely(response: Response) -> T:
             try:
-                return await decode(body)
+                return await decode(response)
             except DecodeError as error:
                 failure = self.redactor.error(error)
-            del body  # it may have the token, and has other people's data
+            del response  # it may have the token, and has other people's data
             raise failure
 
         async with state.pending.track():

@@ -1,0 +1,48 @@
+"""A response that has been read."""
+
+from collections.abc import Callable, Mapping
+from typing import Self
+
+from attrs import evolve, field, frozen
+from multidict import CIMultiDict
+from yarl import URL
+
+from piriod_async.response_info import ResponseInfo
+from piriod_async.transport.redaction import Redactor
+
+
+@frozen(kw_only=True)
+class Response:
+    """A response.
+
+    Attributes:
+        body: The body, decompressed, without a byte order mark; if the status is not 200, perhaps only its beginning.
+        url: The URL of the request.
+        seconds: From sending the request to the last byte.
+        redactor: Makes what takes the secrets of the request out of the response.
+    """
+
+    status: int
+    reason: str
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
+    url: URL = field(repr=False)
+    seconds: float
+    redactor: Callable[[], Redactor] = field(repr=False)
+
+    @property
+    def info(self) -> ResponseInfo:
+        """What the response said besides its body."""
+        url = str(self.url.with_query(None))
+        return ResponseInfo(status=self.status, url=url, seconds=self.seconds, headers=self.redacted_headers)
+
+    def redacted(self) -> Self:
+        """Return the response as messages may quote it: those are cut, which might leave the end of a secret."""
+        redactor = self.redactor()
+        reason, body = redactor.text(self.reason), redactor.value(self.body)
+        return evolve(self, reason=reason, body=body, headers=self.redacted_headers())
+
+    def redacted_headers(self) -> Mapping[str, str]:
+        """Return the headers without secrets."""
+        redactor = self.redactor()
+        return CIMultiDict((name, redactor.text(value)) for name, value in self.headers.items())
