@@ -1,5 +1,6 @@
 """The names of `piriod_async`, which imports them when the first of them is used."""
 
+from piriod_async.access_report import AccessReport
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.errors import (
     APIConnectionError,
@@ -20,6 +21,7 @@ from piriod_async.errors import (
     UnexpectedStatusError,
 )
 from piriod_async.integrations.aiohttp import PIRIOD, piriod_context
+from piriod_async.integrations.aiohttp_errors import piriod_errors
 from piriod_async.invalid import InvalidRecord, InvalidRecords
 from piriod_async.listing import CustomerListing
 from piriod_async.models import (
@@ -45,6 +47,7 @@ __all__ = [
     "APIConnectionError",
     "APIStatusError",
     "APITimeoutError",
+    "AccessReport",
     "Aggregations",
     "Attempt",
     "AuthenticationError",
@@ -78,4 +81,5 @@ __all__ = [
     "WorkspaceListing",
     "WorkspaceProgress",
     "piriod_context",
+    "piriod_errors",
 ]

@@ -1,4 +1,4 @@
-"""What a response said besides its body."""
+"""The status, headers and duration of a response."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import AsyncIterable, Hashable, Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, Unpack, cast
 
 from attrs import frozen
 
+from piriod_async.access_report import AccessReport, make_report
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.errors import ConfigurationError, QueryError
@@ -288,6 +290,25 @@ class PiriodSession:
         return self._make_listing(
             query, workspace, self._prefetch_limit, after=after, check_filters=check_filters, on_invalid=on_invalid
         )
+
+    async def check(self, *, workspace: str | None = None) -> AccessReport:
+        """Check that the API can be reached, and that the token may read the workspace. Sends one request.
+
+        It is retried as any other. Where an answer is wanted at once, as by the probe of a container:
+        `piriod.with_options(timeout=2, retry=RetryPolicy(attempts=1)).check()`.
+
+        Args:
+            workspace: Workspace id, if not the session's.
+
+        Raises:
+            PiriodError: The API cannot be reached, or refuses the token or the workspace.
+            ConfigurationError: There is no workspace.
+
+        Source: `GET /customers/`.
+        """
+        listing = self.customers(workspace=workspace, ordering=None, on_invalid="skip")
+        page = await listing._new_iteration().fetch_one(raise_invalid=False)  # noqa: SLF001
+        return make_report(page, datetime.now(UTC), workspace=listing.workspace, test_mode=self._transport.test_mode)
 
     @show_filters
     def across(

@@ -32,8 +32,8 @@ CALLER = Path(__file__).parent / "typing" / "caller.py"
 NAMES = {
     *("PiriodSession", "CustomerListing", "WorkspaceListing", "CustomerQuery", "RetryPolicy"),
     *("Customer", "Country", "State", "Contact", "Aggregations", "CustomerStatus", "Page", "Progress", "Checkpoint"),
-    *("ResponseInfo", "Attempt", "WorkspaceProgress", "InvalidRecord", "InvalidRecords"),
-    *("piriod_context", "PIRIOD"),
+    *("AccessReport", "ResponseInfo", "Attempt", "WorkspaceProgress", "InvalidRecord", "InvalidRecords"),
+    *("piriod_context", "piriod_errors", "PIRIOD"),
     *("PiriodError", "ConfigurationError", "QueryError", "APIConnectionError", "APITimeoutError", "APIStatusError"),
     *("BadRequestError", "AuthenticationError", "PermissionDeniedError", "NotFoundError", "RateLimitError"),
     *("ServerError", "UnexpectedStatusError", "DecodeError", "FilterIgnoredError", "IncompleteListError"),

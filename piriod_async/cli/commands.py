@@ -3,13 +3,14 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import click
 
 from piriod_async import ConfigurationError, PiriodSession
+from piriod_async.cli.check_command import CheckOptions, check_access
 from piriod_async.cli.connection import MOCK_WORKSPACE
+from piriod_async.cli.connection_options import MOCK_CUSTOMERS, NON_NEGATIVE, PATH, POSITIVE, connection_options
 from piriod_async.cli.export_command import export_customers
 from piriod_async.cli.filter_options import FILTERS, filter_options
 from piriod_async.cli.messages import ERROR, OK, USAGE, CommandError, describe_os_error, os_hint, print_error
@@ -18,7 +19,6 @@ from piriod_async.cli.signals import INTERRUPTED
 from piriod_async.cli.streams import open_closed_streams
 from piriod_async.version import VERSION
 
-MOCK_CUSTOMERS = 1_000
 EXIT_CODES = """\b
 Exit codes:
   0    success (also when the pipe is closed early)
@@ -27,8 +27,6 @@ Exit codes:
   3    incomplete: the list changed too much, a workspace failed, or customers were left out
   130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 """
-PATH = click.Path(dir_okay=False, path_type=Path)
-NON_NEGATIVE, POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
 
 
 def run(arguments: Sequence[str] | None = None) -> int:
@@ -87,15 +85,6 @@ def cli() -> None:
 @filter_options
 @click.option("--no-check-filters", is_flag=True, help="Do not verify that results match the filters.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out customers that cannot be decoded, and report them.")
-@click.option(
-    "--workspace", "workspaces", multiple=True, metavar="ID", help="Workspace id; default PIRIOD_WORKSPACE. Repeatable."
-)
-@click.option(
-    "--workspaces-file",
-    type=click.File(encoding="utf-8-sig"),
-    help="File with workspace ids, one per line; - for standard input.",
-)
-@click.option("--test-mode", is_flag=True, envvar="PIRIOD_TEST_MODE", help="List test data instead of live data.")
 @click.option("--limit", type=POSITIVE, metavar="N", help="Maximum number of customers, over all workspaces.")
 @click.option("--count", is_flag=True, help="Print only the number of customers: one request per workspace.")
 @click.option("-o", "--output", type=PATH, metavar="FILE", help="Write to FILE, renamed into place when complete.")
@@ -113,37 +102,7 @@ def cli() -> None:
 )
 @click.option("--bom", is_flag=True, help="Begin the CSV with a byte order mark, by which spreadsheets know UTF-8.")
 @click.option("--resume", is_flag=True, help="Resume an interrupted export to FILE.")
-@click.option("--token-file", type=PATH, metavar="FILE", help="File with the API token; overrides PIRIOD_TOKEN.")
-@click.option(
-    "--accounts",
-    type=PATH,
-    metavar="FILE",
-    help="TOML file of several accounts: workspaces, and where the token of each is.",
-)
-@click.option(
-    "--base-url",
-    envvar="PIRIOD_BASE_URL",
-    callback=lambda _, __, value: value and value.strip(),
-    metavar="URL",
-    help="Base URL of the API, if not production.",
-)
-@click.option(
-    "--concurrency", type=POSITIVE, default=8, show_default=True, metavar="N", help="Maximum concurrent requests."
-)
-@click.option(
-    "--requests-per-second",
-    type=click.FloatRange(min=0, min_open=True),
-    metavar="N",
-    help="Maximum rate of requests for each token. Default: as fast as the API allows.",
-)
-@click.option(
-    "--mock",
-    type=NON_NEGATIVE,
-    is_flag=False,
-    flag_value=MOCK_CUSTOMERS,
-    metavar="[N]",
-    help=f"Use a mock server with N customers (default {MOCK_CUSTOMERS}): no token needed.",
-)
+@connection_options
 @click.option("-v", "--verbose", is_flag=True, help="Log every attempt to standard error.")
 def customers(**options: Any) -> int:
     """List customers, or export them to a file.
@@ -162,6 +121,24 @@ def customers(**options: Any) -> int:
     """  # noqa: D301 (click needs the character itself)
     filters = {name: options.pop(name) for name in FILTERS}
     return export_customers(Options(filters=filters, **options))
+
+
+@cli.command(epilog=EXIT_CODES)
+@connection_options
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    default=10.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Seconds for each request.",
+)
+def check(**options: Any) -> int:
+    """Check that the token is valid, the workspace readable and the network in order.
+
+    Sends one request for each workspace, and no retry: fit for a container's health check.
+    """
+    return check_access(CheckOptions(**options))
 
 
 @cli.command()

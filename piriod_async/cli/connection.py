@@ -10,14 +10,14 @@ import click
 
 from piriod_async import PiriodSession
 from piriod_async.cli.accounts import read_accounts
-from piriod_async.cli.options import Options
+from piriod_async.cli.connection_options import ConnectionOptions
 from piriod_async.cli.tokens import token_from_file
 from piriod_async.transport.auth import Secret
 
 MOCK_WORKSPACE = "acc_mock"
 
 
-def resolve_connection(options: Options) -> dict[str, dict[str, Any]]:
+def resolve_connection(options: ConnectionOptions) -> dict[str, dict[str, Any]]:
     """Return the ids of the workspaces, without repeats, and the arguments of `PiriodSession` for each.
 
     They come from the options or the environment; a missing token is prompted for on a terminal.
@@ -48,7 +48,7 @@ def resolve_connection(options: Options) -> dict[str, dict[str, Any]]:
     return dict.fromkeys(workspaces, arguments)
 
 
-def _select_accounts(options: Options) -> dict[str, dict[str, Any]]:
+def _select_accounts(options: ConnectionOptions) -> dict[str, dict[str, Any]]:
     """Return the accounts of the file: all, or those of the workspaces that options name."""
     assert options.accounts  # noqa: S101 (the caller checked it)
     accounts = read_accounts(options.accounts)
@@ -60,7 +60,7 @@ def _select_accounts(options: Options) -> dict[str, dict[str, Any]]:
     return {workspace: accounts[workspace] for workspace in selected}
 
 
-def _find_workspaces(options: Options) -> tuple[str, ...]:
+def _find_workspaces(options: ConnectionOptions) -> tuple[str, ...]:
     ids = list(options.workspaces)
     if file := options.workspaces_file:
         try:
@@ -75,7 +75,7 @@ def _find_workspaces(options: Options) -> tuple[str, ...]:
     return tuple(dict.fromkeys(ids))
 
 
-def _find_token(options: Options) -> "Secret | Callable[[], str] | None":
+def _find_token(options: ConnectionOptions) -> "Secret | Callable[[], str] | None":
     if options.token_file:
         return token_from_file(options.token_file, "--token-file")
     token = Secret(os.environ.get("PIRIOD_TOKEN", "").strip())
@@ -84,7 +84,7 @@ def _find_token(options: Options) -> "Secret | Callable[[], str] | None":
 
 @asynccontextmanager
 async def open_sessions(
-    options: Options, connection: Mapping[str, Mapping[str, Any]]
+    options: ConnectionOptions, connection: Mapping[str, Mapping[str, Any]]
 ) -> AsyncGenerator[dict[str, PiriodSession], None]:
     """Open the session of each workspace with the API, or with a mock server that runs inside the block."""
     limits: Any = {"concurrency": options.effective_concurrency, "requests_per_second": options.requests_per_second}

@@ -5,12 +5,13 @@ import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import click
 import msgspec
-from attrs import asdict, frozen
+from attrs import frozen
 
+from piriod_async.cli.connection_options import ConnectionOptions
 from piriod_async.cli.messages import option_name
 from piriod_async.export import FIELDS
 from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
@@ -18,18 +19,13 @@ from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
 _FORMAT_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
 _CHANGE_CSV = ("contacts_output", "no_escape_formulas", "bom")
 _CONFLICTS_WITH_COUNT = ("output", "limit", "format", "fields", "resume", *_CHANGE_CSV)
-_CONFLICTS = [
-    *(("count", name) for name in _CONFLICTS_WITH_COUNT),
-    ("mock", "token_file"),
-    ("accounts", "token_file"),
-    ("mock", "accounts"),
-]
+_CONFLICTS = [("count", name) for name in _CONFLICTS_WITH_COUNT]
 _REQUIREMENTS = [("contacts_output", "output"), ("resume", "output")]
 _CHANGE_THE_OUTPUT = ("test_mode", "limit", "fields", "base_url", "mock", *_CHANGE_CSV)
 
 
 @frozen(kw_only=True)
-class Options:
+class Options(ConnectionOptions):
     """The options by their parameter's name; `commands.py` describes them.
 
     Attributes:
@@ -42,9 +38,6 @@ class Options:
     filters: dict[str, Any]
     no_check_filters: bool
     skip_invalid: bool
-    workspaces: tuple[str, ...]
-    workspaces_file: TextIO | None
-    test_mode: bool
     limit: int | None
     count: bool
     output: Path | None
@@ -54,20 +47,12 @@ class Options:
     no_escape_formulas: bool
     bom: bool
     resume: bool
-    token_file: Path | None
-    accounts: Path | None
-    base_url: str | None
-    concurrency: int
-    requests_per_second: float | None
-    mock: int | None
     verbose: bool
 
     def __attrs_post_init__(self) -> None:
-        values = asdict(self, recurse=False)
-        given = {name for name, value in values.items() if value is not None and value is not False}
-        for one, other in _CONFLICTS:
-            if {one, other} <= given:
-                raise click.UsageError(f"{option_name(one)} cannot be combined with {option_name(other)}")
+        super().__attrs_post_init__()
+        self.refuse_together(_CONFLICTS)
+        given = self.given
         for one, other in _REQUIREMENTS:
             if one in given and other not in given:
                 raise click.UsageError(f"{option_name(one)} requires {option_name(other)}")

@@ -16,7 +16,7 @@ class Response:
     """A response.
 
     Attributes:
-        body: The body, decompressed, without a byte order mark; if the status is not 200, perhaps only its beginning.
+        body: The body, decompressed: of a 200 without a byte order mark, else perhaps only its beginning.
         url: The URL of the request.
         seconds: From sending the request to the last byte.
         redactor: Makes what takes the secrets of the request out of the response.
@@ -32,7 +32,7 @@ class Response:
 
     @property
     def info(self) -> ResponseInfo:
-        """What the response said besides its body."""
+        """Its status, headers and duration."""
         url = str(self.url.with_query(None))
         return ResponseInfo(status=self.status, url=url, seconds=self.seconds, headers=self.redacted_headers)
 

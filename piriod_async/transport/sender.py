@@ -103,11 +103,13 @@ class Sender:
             ) as response,
         ):
             body = await read_body(response, self.max_page_bytes)
+            if response.status == HTTPStatus.OK:
+                body = body.removeprefix(BOM_UTF8)
             return Response(
                 status=response.status,
                 reason=response.reason or "",
                 headers=response.headers,
-                body=body.removeprefix(BOM_UTF8),
+                body=body,
                 url=url,
                 seconds=time.monotonic() - started,
                 redactor=partial(self._redactor, headers),

@@ -12,25 +12,12 @@ from aiohttp import web
 
 from piriod_async import PIRIOD, APIConnectionError, ConfigurationError, PiriodSession, piriod_context
 from piriod_async.testing import MockServer
+from tests.support.web_app import serve
 from tests.test_readme import APPLICATION
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
 OTHER = web.AppKey("other", PiriodSession)
-
-
-@asynccontextmanager
-async def serve(app):
-    """Serve an application, with socket buffers small enough for back-pressure; yield its URL."""
-    runner = web.AppRunner(app)
-    await runner.setup()
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
-    await web.SockSite(runner, listener).start()
-    try:
-        yield "http://{}:{}".format(*runner.addresses[0])
-    finally:
-        await runner.cleanup()
 
 
 @asynccontextmanager

@@ -17,6 +17,7 @@ from aiohttp import ClientSession, web
 
 from piriod_async import (
     PIRIOD,
+    AccessReport,
     Aggregations,
     APIConnectionError,
     APIStatusError,
@@ -45,6 +46,7 @@ from piriod_async import (
     Progress,
     QueryError,
     RateLimitError,
+    ResponseInfo,
     RetryPolicy,
     ServerError,
     State,
@@ -53,6 +55,7 @@ from piriod_async import (
     WorkspaceProgress,
     export,
     piriod_context,
+    piriod_errors,
 )
 from piriod_async.export.arrow_format import ArrowStreamEncoder
 from piriod_async.export.parquet_format import ParquetEncoder
@@ -177,6 +180,7 @@ async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str],
         assert_type(page, Page)
         assert_type(page.customers, tuple[Customer, ...])
         assert_type(page.count, int)
+        assert_type(page.response, ResponseInfo | None)
         assert_type(page.raw, bytes)
     assert_type(aiter(listing), AsyncGenerator[Customer, None])
     assert_type(listing.pages(), AsyncGenerator[Page, None])
@@ -347,6 +351,9 @@ async def answers(listing: CustomerListing) -> APIStatusError | None:
         await listing.collect()
     except RateLimitError as error:
         assert_type(error.retry_after, float | None)
+        if error.response:
+            assert_type(error.response.headers, Mapping[str, str])
+            assert_type(error.response.request_id, str | None)
     except BadRequestError as error:
         assert_type(error.errors, dict[str, list[str]])
     except (AuthenticationError, PermissionDeniedError, NotFoundError, ServerError, UnexpectedStatusError) as error:
@@ -386,8 +393,15 @@ async def handler(request: web.Request) -> web.Response:
     return web.json_response({"customers": await piriod.customers().count()})
 
 
+async def healthz(request: web.Request) -> web.Response:
+    report = await request.app[PIRIOD].check(workspace="acc_1")
+    assert_type(report, AccessReport)
+    assert_type(report.server_date, datetime | None)
+    return web.json_response({"customers": report.customers, "latency": report.latency})
+
+
 def application() -> web.Application:
-    app = web.Application()
+    app = web.Application(middlewares=[piriod_errors])
     context = piriod_context("token", "acc_1", timeout=5.0)
     assert_type(context, Callable[[web.Application], AsyncIterator[None]])
     app.cleanup_ctx.append(context)

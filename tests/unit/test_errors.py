@@ -193,6 +193,7 @@ def test_status(status: int, error_class: type[APIStatusError]) -> None:
         "request_id": "req_1",
         "retry_after": 7.5,
         "body": b'{"detail": "Nope."}',
+        "response": None,
     }
 
 

@@ -127,7 +127,7 @@ def test_default_mapping() -> None:
 def test_repr_of_a_page() -> None:
     """The repr of a page leaves out the body."""
     page = Page(customers=(), count=0, raw=b"x" * 1_000_000)
-    assert repr(page) == "Page(customers=(), count=0)"
+    assert repr(page) == "Page(customers=(), count=0, response=None)"
 
 
 def test_equal_values() -> None:

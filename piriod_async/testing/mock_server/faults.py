@@ -26,6 +26,7 @@ class Fault:
 
     Attributes:
         response: Sent instead of the list; None to send the list.
+        headers: Sent with the list.
         truncation: Where the response breaks off; None to send all of it.
         times: Number of requests still to fail; None for all.
         page: Fail only requests for this page; None for any.
@@ -33,6 +34,7 @@ class Fault:
     """
 
     response: CannedResponse | None
+    headers: Mapping[str, str]
     truncation: Truncation | None
     times: int | None
     page: int | None
@@ -66,7 +68,7 @@ class Faults:
         page: int | None = None,
         workspace: str | None = None,
     ) -> None:
-        """Make requests fail with exactly one of a `status`, `garbage`, `disconnect`, `truncate` or `stall`.
+        """Make requests fail with exactly one of a `status`, `garbage`, `disconnect`, `truncate`, `stall` or `headers`.
 
         Faults precede authentication, as those of a proxy do. If several match a request, the oldest is used.
 
@@ -74,7 +76,7 @@ class Faults:
             status: Respond with this status; 200 if only a `body` is given.
             body: Response body; by default `{"detail": …}`, or a page of HTML with `html`.
             html: Respond with HTML, as a proxy does.
-            headers: Additional response headers.
+            headers: Additional response headers. Alone, they are sent with the list.
             retry_after: `Retry-After` header: seconds, or an aware datetime.
             garbage: Respond with status 200 and HTML, or with broken JSON.
             disconnect: Reset the connection before the headers, or in the middle of the body.
@@ -89,17 +91,18 @@ class Faults:
             ValueError: None or several kinds of failure are given, or options that do not go with the one given.
         """
         has_response = status is not None or body is not None
-        if sum(map(bool, (has_response, garbage, disconnect, truncate, stall))) != 1:
-            raise ValueError("expected exactly one of status (or body), garbage, disconnect, truncate, stall")
-        if not has_response and (html or headers or retry_after is not None):
-            raise ValueError("html, headers, retry_after: expected a status or a body with them")
+        has_headers_alone = bool(headers) and not has_response
+        if sum(map(bool, (has_response, garbage, disconnect, truncate, stall, has_headers_alone))) != 1:
+            raise ValueError("expected exactly one of status (or body), garbage, disconnect, truncate, stall, headers")
+        if not has_response and (html or retry_after is not None):
+            raise ValueError("html, retry_after: expected a status or a body with them")
         response = GARBAGE[garbage] if garbage else None
         if has_response:
             more = {**(headers or {}), **({} if retry_after is None else {"Retry-After": _retry_after(retry_after)})}
             response = _response(200 if status is None else status, body, more, html=html)
         truncation: Truncation | None = "stall" if stall else disconnect or truncate
         with self._faults_lock:
-            self._faults.append(Fault(response, truncation, times, page, workspace))
+            self._faults.append(Fault(response, headers or {}, truncation, times, page, workspace))
 
     def clear_faults(self) -> None:
         """Discard all faults that are still to happen."""

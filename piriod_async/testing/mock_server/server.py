@@ -137,7 +137,9 @@ class MockServer(Store, Faults, LocalServer):
         truncation = fault.truncation if fault else None
         self.requests.append(evolve(recorded, status=0 if truncation in ("headers", "body") else canned.status))
         response = web.Response(status=canned.status, body=canned.body, headers=canned.headers)
-        response.headers["X-Request-Id"] = f"req_{len(self.requests):08}"
+        if fault:
+            response.headers.update(fault.headers)
+        response.headers.setdefault("X-Request-Id", f"req_{len(self.requests):08}")
         return await send_truncated(response, truncation, request, self._stopping) if truncation else response
 
     async def _wait_latency(self) -> None:

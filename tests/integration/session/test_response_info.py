@@ -1,4 +1,4 @@
-"""What a response said besides its body: on pages, and on errors."""
+"""The status, headers and duration of responses: on pages, and on errors."""
 
 import copy
 import pickle

@@ -103,7 +103,7 @@ async def test_source_swallows_cancellation():
             async for _ in listing:
                 break
         sent = len(server.requests)
-        assert not [task for task in asyncio.all_tasks() if "_crawl_some" in repr(task)]
+        assert not [task for task in asyncio.all_tasks() if "_worker" in repr(task)]
         await settle()
         assert len(server.requests) == sent
 
