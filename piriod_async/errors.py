@@ -16,6 +16,7 @@ PiriodError
 │   └── UnexpectedStatusError           any other: redirects, 204, 402, …
 ├── DecodeError                         a 200 response whose body cannot be decoded
 ├── FilterIgnoredError                  the server returned customers that a filter excludes
+├── MultipleCustomersError              several customers match where one or none was expected, with `ids`
 └── IncompleteListError                 the list could not be read completely
 ```
 
@@ -24,7 +25,7 @@ about 1,000 characters, without control characters; what they quote is complete 
 """
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -173,6 +174,20 @@ class FilterIgnoredError(PiriodError):
 
     `subscriptions` and `sources` are not checked, because a customer's record does not show what they filter by.
     """
+
+
+class MultipleCustomersError(PiriodError):
+    """Several customers match where one or none was expected.
+
+    Attributes:
+        ids: Ids of the first of them, at least two.
+        count: Number of customers that match, as the server counted them. It may count one repeatedly.
+    """
+
+    def __init__(self, message: str = "", *, ids: Iterable[str] = (), count: int = 0) -> None:
+        super().__init__(message)
+        self.ids = tuple(ids)
+        self.count = count
 
 
 class IncompleteListError(PiriodError):
