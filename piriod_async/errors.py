@@ -150,10 +150,12 @@ class UnexpectedStatusError(APIStatusError):
 class DecodeError(PiriodError):
     """The body of a 200 response is not a page of customers, or a record in it is not a customer.
 
-    Everything before that record has been delivered. `on_invalid="skip"` delivers everything else.
+    Everything before that record has been delivered. `on_invalid="skip"` delivers everything else. It is also the error
+    of `Customer.from_dict` and `Customer.from_json`.
 
     Attributes:
-        path: Location in the body, such as `results[17].created`; empty if the body as such is not a page.
+        path: Location in the body, such as `results[17].created`, or `$.created` in a single customer; empty if the
+            body as such is not a page.
         record_id: Id of the customer that cannot be decoded, if it has one.
         checkpoint: The `Checkpoint` to resume from, right before that customer, for a listing by `created`; None if
             nothing was delivered.
