@@ -37,7 +37,12 @@ def standard_datetime(value: datetime) -> datetime:
 
 
 def encode_datetime(value: object) -> datetime:
-    """Return a datetime subclass as msgspec can encode it; for `enc_hook`."""
+    """Return a datetime subclass as msgspec can encode it; for `enc_hook`.
+
+    Raises:
+        TypeError: The value is no datetime.
+        ValueError: The datetime is naive, not a time, or has nanoseconds.
+    """
     if isinstance(value, datetime):
         return standard_datetime(value)
-    raise NotImplementedError
+    raise TypeError(f"{type(value).__name__} is not JSON")

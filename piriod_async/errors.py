@@ -16,6 +16,7 @@ PiriodError
 │   └── UnexpectedStatusError           any other: redirects, 204, 402, …
 ├── DecodeError                         a 200 response whose body cannot be decoded
 ├── FilterIgnoredError                  the server returned customers that a filter excludes
+├── MultipleCustomersError              several customers match where one or none was expected, with `ids`
 └── IncompleteListError                 the list could not be read completely
 ```
 
@@ -24,7 +25,7 @@ about 1,000 characters, without control characters; what they quote is complete 
 """
 
 from codecs import BOM_UTF8
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -153,10 +154,12 @@ class UnexpectedStatusError(APIStatusError):
 class DecodeError(PiriodError):
     """The body of a 200 response is not a page of customers, or a record in it is not a customer.
 
-    Everything before that record has been delivered. `on_invalid="skip"` delivers everything else.
+    Everything before that record has been delivered. `on_invalid="skip"` delivers everything else. It is also the error
+    of `Customer.from_dict` and `Customer.from_json`.
 
     Attributes:
-        path: Location in the body, such as `results[17].created`; empty if the body as such is not a page.
+        path: Location in the body, such as `results[17].created`, or `$.created` in a single customer; empty if the
+            body as such is not a page.
         record_id: Id of the customer that cannot be decoded, if it has one.
         checkpoint: The `Checkpoint` to resume from, right before that customer, for a listing by `created`; None if
             nothing was delivered.
@@ -177,6 +180,20 @@ class FilterIgnoredError(PiriodError):
 
     `subscriptions` and `sources` are not checked, because a customer's record does not show what they filter by.
     """
+
+
+class MultipleCustomersError(PiriodError):
+    """Several customers match where one or none was expected.
+
+    Attributes:
+        ids: Ids of the first of them, at least two.
+        count: Number of customers that match, as the server counted them. It may count one repeatedly.
+    """
+
+    def __init__(self, message: str = "", *, ids: Iterable[str] = (), count: int = 0) -> None:
+        super().__init__(message)
+        self.ids = tuple(ids)
+        self.count = count
 
 
 class IncompleteListError(PiriodError):

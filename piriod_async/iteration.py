@@ -1,7 +1,7 @@
 """One iteration of a listing: it requests pages, decodes them, and knows how far its consumer is."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
@@ -10,7 +10,7 @@ from attrs import define, evolve, field
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.decoding.records import DecodedPage
-from piriod_async.errors import DecodeError, IncompleteListError, PiriodError
+from piriod_async.errors import DecodeError, IncompleteListError, MultipleCustomersError, PiriodError
 from piriod_async.invalid import InvalidRecord, InvalidRecords
 from piriod_async.models import Customer, Page
 from piriod_async.pagination.by_created import CreatedPaginator, is_entire_list
@@ -102,6 +102,35 @@ class Iteration:
             if raise_invalid and decoded.invalid:
                 raise self._to_error(decoded.invalid[0][1])
             return _to_page(page, decoded.customers)
+
+    async def fetch_only(self) -> tuple[Customer | None, bool]:
+        """Request a page of two customers.
+
+        Returns:
+            The only customer, or None, and whether the response proves that no other customer matches.
+        """
+        with self._annotating_errors():
+            page = await self._fetch(1, 2, self._created_range)
+            unique = page.deduplicated()
+            decoded = await self._decode(unique)
+            self.require_one([key.id for key in unique.keys], page.count)  # one that cannot be decoded counts too
+            if decoded.invalid:
+                raise self._to_error(decoded.invalid[0][1])
+            return next(iter(decoded.customers), None), page.is_complete
+
+    def require_one(self, ids: Collection[str], count: int) -> None:
+        """Check that there is one customer at most.
+
+        Raises:
+            MultipleCustomersError: There are several.
+        """
+        if len(ids) > 1:
+            shown = f"{', '.join(ids)}{', …' if count > len(ids) else ''}"
+            error = MultipleCustomersError(
+                f"several customers match: expected one or none, got {shown}", ids=ids, count=count
+            )
+            error.workspace, error.attempts = self.workspace, 1
+            raise self._transport.redactor.error(error)  # an id may echo the request
 
     async def aclose(self) -> None:
         """Cancel pending requests."""

@@ -84,6 +84,31 @@ class CustomerListing(ScopedIterable):
         async with aclosing(self._iter_customers(self._new_iteration())) as customers:
             return await anext(customers, None)
 
+    async def one_or_none(self) -> Customer | None:
+        """Return the only customer that matches, or None; never the first of several.
+
+        Sends one request, for two customers. After a checkpoint, or if the response counts more customers than it has,
+        it reads on until there are two, or the list ends.
+
+        A record that cannot be decoded is a customer too: it is never skipped here, whatever `on_invalid` says.
+
+        Raises:
+            MultipleCustomersError: Several customers match; its `ids` names the first of them.
+            DecodeError: The only record cannot be decoded.
+            PiriodError: As for every method that reads.
+        """
+        if self._after is None:
+            customer, is_complete = await self._new_iteration().fetch_only()
+            if is_complete:
+                return customer
+        found: dict[str, Customer] = {}
+        iteration = self._new_iteration(on_invalid="raise")
+        async with aclosing(self._iter_customers(iteration)) as customers:
+            async for customer in customers:
+                found[customer.id] = customer
+                iteration.require_one(found, iteration.page.count)
+        return next(iter(found.values()), None)
+
     async def collect(self) -> list[Customer]:
         """Return all customers, or raise: never an incomplete list.
 
@@ -128,7 +153,7 @@ class CustomerListing(ScopedIterable):
         self._iteration = self._new_iteration()
         return self._iteration
 
-    def _new_iteration(self) -> Iteration:
+    def _new_iteration(self, on_invalid: OnInvalid | None = None) -> Iteration:
         cursor = None
         if self.query.orders_by_created:
             cursor = Cursor(self.query.ordering == "-created")
@@ -144,7 +169,7 @@ class CustomerListing(ScopedIterable):
             prefetch_limit=self._prefetch_limit,
             test_mode=self._test_mode,
             check_filters=self._check_filters,
-            on_invalid=self._on_invalid,
+            on_invalid=on_invalid or self._on_invalid,
         )
 
     async def _iter_customers(self, iteration: Iteration) -> AsyncGenerator[Customer, None]:

@@ -8,10 +8,11 @@ a name is then empty text, a list or mapping empty. Fields that are not listed h
 Source: `GET /customers/` (https://docs.piriod.com), and what the live API was seen to send beyond it.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import msgspec
 from attrs import field, frozen
@@ -209,6 +210,56 @@ class Customer:
     test_mode: bool | None = None
     created: AwareDatetime | None = None
     updated: AwareDatetime | None = None
+
+    def to_dict(self, *, decimals: Literal["text", "keep"] = "text") -> dict[str, Any]:
+        """Return the customer as nested dicts and lists, which `from_dict` reads.
+
+        Datetimes are ISO 8601 text; `tax_settings` and `metadata` are copies.
+
+        Args:
+            decimals: What amounts become: `"text"`, which JSON has too, such as `"1.10"`, or with `"keep"` Decimals. As
+                text, a Decimal in `metadata` becomes an int.
+
+        Raises:
+            ExportError: `decimals` is something else, or `metadata` has a value that is not JSON.
+        """
+        from piriod_async import plain_data  # noqa: PLC0415 (it imports this module, and is not always needed)
+
+        return plain_data.to_dict(self, decimals)
+
+    def to_json(self) -> str:
+        """Return the customer as a JSON object shaped as in the API, with exact amounts as numbers.
+
+        It is a line of `export.write_jsonl`.
+
+        Raises:
+            ExportError: JSON cannot hold a value, such as an infinite number in `metadata`.
+        """
+        from piriod_async import plain_data  # noqa: PLC0415
+
+        return plain_data.to_json(self)
+
+    @staticmethod
+    def from_dict(data: Mapping[str, Any]) -> "Customer":
+        """Return the customer that `to_dict` wrote, or that the API sent. Other fields are ignored.
+
+        Raises:
+            DecodeError: A field is missing or has a value that cannot be understood; its `path` is `$.created`.
+        """
+        from piriod_async import plain_data  # noqa: PLC0415
+
+        return plain_data.from_dict(data)
+
+    @staticmethod
+    def from_json(text: str | bytes) -> "Customer":
+        """Return the customer that `to_json` wrote, or that the API sent. Other fields are ignored.
+
+        Raises:
+            DecodeError: The text is not JSON, or not a customer; its `path` is `$.created`.
+        """
+        from piriod_async import plain_data  # noqa: PLC0415
+
+        return plain_data.from_json(text)
 
 
 @frozen(kw_only=True)

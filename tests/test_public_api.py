@@ -37,6 +37,7 @@ NAMES = {
     *("PiriodError", "ConfigurationError", "QueryError", "APIConnectionError", "APITimeoutError", "APIStatusError"),
     *("BadRequestError", "AuthenticationError", "PermissionDeniedError", "NotFoundError", "RateLimitError"),
     *("ServerError", "UnexpectedStatusError", "DecodeError", "FilterIgnoredError", "IncompleteListError"),
+    "MultipleCustomersError",
 }
 CLASSES = [value for name in sorted(NAMES) if inspect.isclass(value := getattr(piriod_async, name))]
 

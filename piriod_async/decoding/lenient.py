@@ -5,7 +5,7 @@ forgive: `results[17].created: 'yesterday' is not a date-time with a time zone`.
 decodes to an equal record here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -33,6 +33,7 @@ from piriod_async.models import (
     State,
 )
 
+_ERRORS = (cattrs.BaseValidationError, FieldError, ValueError, *DECODE_ERRORS)
 _MAX_SHOWN = 200  # characters of a value that an error message shows
 
 
@@ -57,11 +58,29 @@ def decode_leniently(record: bytes | msgspec.Raw, *, path: str = "$") -> Custome
     raw = bytes(record)
     try:
         return _converter.structure(read_fields(raw, path), Customer)
-    except (cattrs.BaseValidationError, FieldError, ValueError, *DECODE_ERRORS) as error:
-        location, problem = _locate_error(error, path)
-        record_id = peek_key(raw).get("id")
-        record_id = record_id if isinstance(record_id, str) and record_id else None
-        raise InvalidRecordError(InvalidRecord(path=location, record_id=record_id, reason=problem, raw=raw)) from error
+    except _ERRORS as error:
+        raise InvalidRecordError(_describe_record(error, path, peek_key(raw).get("id"), raw)) from error
+
+
+def structure_leniently(fields: Mapping[str, Any]) -> Customer:
+    """Return the customer that has these fields.
+
+    Args:
+        fields: Plain JSON values; amounts may be Decimals.
+
+    Raises:
+        InvalidRecordError: A field is missing or has a value that cannot be understood.
+    """
+    try:
+        return _converter.structure(fields, Customer)
+    except _ERRORS as error:
+        raise InvalidRecordError(_describe_record(error, "$", fields.get("id"), b"")) from error
+
+
+def _describe_record(error: BaseException, path: str, record_id: Any, raw: bytes) -> InvalidRecord:
+    location, problem = _locate_error(error, path)
+    record_id = record_id if isinstance(record_id, str) and record_id else None
+    return InvalidRecord(path=location, record_id=record_id, reason=problem, raw=raw)
 
 
 def _locate_error(error: BaseException, path: str) -> tuple[str, str]:

@@ -13,7 +13,7 @@ import msgspec
 from attrs import field, frozen
 
 from piriod_async.export.fields import json_encoder, select_fields
-from piriod_async.export.values import check_json_numbers, encode_json_field
+from piriod_async.export.values import check_json_numbers, check_json_values
 from piriod_async.models import Aggregations, Contact, Country, Customer, State
 
 
@@ -82,14 +82,18 @@ class JsonLinesEncoder:
     def _nested(self) -> Sequence[tuple[str, Callable[[Any], object]]]:
         return [(name, convert) for name, convert in _NESTED.items() if name in self.fields]
 
-    def _line(self, customer: Customer) -> bytes:
+    def record(self, customer: Customer) -> msgspec.Struct:
+        """Return the fields of a customer as a struct, which is encoded in their order."""
         record = self._convert(customer)
         for name, convert in self._nested:
             if value := getattr(record, name):
                 setattr(record, name, convert(value))
+        return record
+
+    def _line(self, customer: Customer) -> bytes:
+        record = self.record(customer)
         try:
             return json_encoder.encode(record)
-        except (ValueError, RecursionError):
-            for name in self.fields:
-                encode_json_field(customer, name)  # raises an error that names the field
+        except (TypeError, ValueError, RecursionError):
+            check_json_values(customer, self.fields)  # raises an error that names the field
             raise

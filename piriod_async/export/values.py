@@ -2,7 +2,7 @@
 
 import math
 import reprlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -32,8 +32,18 @@ def encode_json_field(customer: Customer, name: str) -> bytes:
     value = getattr(customer, name)
     try:
         return json_encoder.encode(value)
-    except (ValueError, RecursionError) as error:  # half a surrogate pair, thousands of digits, nested too deeply
+    except (TypeError, ValueError, RecursionError) as error:  # an object, half a surrogate pair, nested too deeply
         raise value_error(customer, name, value, f"a JSON value ({error})") from error
+
+
+def check_json_values(customer: Customer, fields: Iterable[str]) -> None:
+    """Check that JSON can hold the fields.
+
+    Raises:
+        ExportError: It cannot hold one of them.
+    """
+    for name in fields:
+        encode_json_field(customer, name)
 
 
 def check_json_numbers(customers: Sequence[Customer], fields: Collection[str]) -> None:

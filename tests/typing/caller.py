@@ -38,6 +38,7 @@ from piriod_async import (
     IncompleteListError,
     InvalidRecord,
     InvalidRecords,
+    MultipleCustomersError,
     NotFoundError,
     Page,
     PermissionDeniedError,
@@ -186,6 +187,7 @@ async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str],
     assert_type(listing.pages(), AsyncGenerator[Page, None])
     assert_type(await listing.count(), int)
     assert_type(await listing.first(), Customer | None)
+    assert_type(await listing.one_or_none(), Customer | None)
     assert_type(await listing.collect(), list[Customer])
     assert_type(listing.invalid, InvalidRecords)
     assert_type(listing.invalid.total, int)
@@ -378,6 +380,9 @@ async def failures(listing: CustomerListing) -> PiriodError | None:
         assert_type(error.checkpoint, Any)
     except IncompleteListError as error:
         assert_type(error.checkpoint, Any)
+    except MultipleCustomersError as error:
+        assert_type(error.ids, tuple[str, ...])
+        assert_type(error.count, int)
     except (FilterIgnoredError, PiriodError) as error:
         assert_type(error.attempts, int)
         assert_type(error.retryable, bool)
