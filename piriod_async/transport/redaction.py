@@ -20,7 +20,8 @@ E = TypeVar("E", bound=BaseException)
 
 STARS = "********"
 _MIN_LENGTH = 8  # characters of a secret that identify it, so that one that was cut off is found as well
-_SPACE = r"(?:[\s+]|%(?:25)*20|\\+u0020)+"
+_SLASHES = r"\\{0,15}"  # of four levels of escapes; without a limit, a body of backslashes would take minutes
+_SPACE = rf"(?:[\s+]|%(?:25)*20|{_SLASHES}u0020)+"
 _NAMED_ENTITIES = {"&": "amp", "<": "lt", ">": "gt", '"': "quot", "'": "apos"}
 
 
@@ -65,15 +66,28 @@ class Redactor:
         return text
 
     def value(self, value: Any) -> Any:
-        """Return an attribute of an error without the secrets, and without headers and logins."""
+        """Return an attribute of an error without the secrets, and without headers and logins.
+
+        An object of another class, such as an unfinished response of aiohttp, becomes text if its repr has a secret.
+        """
         for kinds, replace in self._replacements:
             if isinstance(value, kinds):
                 return replace(value)
-        return value
+        if isinstance(value, BaseException):
+            return value
+        shown = repr(value)
+        redacted = self.text(shown)
+        return value if redacted == shown else redacted
 
-    def error(self, error: E) -> E:
-        """Take the secrets out of an error and all that caused it, cut their tracebacks, and return it."""
-        for each in _chain(error):
+    def error(self, error: E, handled: BaseException | None) -> E:
+        """Take the secrets out of an error and all that caused it, cut their tracebacks, and return it.
+
+        Args:
+            error: The error.
+            handled: The error that the caller handled when it sent the request, which stays as it is: it is the
+                caller's own.
+        """
+        for each in _chain(error, handled):
             each.__traceback__ = None
             with suppress(AttributeError, TypeError, ValueError):
                 each.args = self.value(each.args)
@@ -82,21 +96,25 @@ class Redactor:
         return error
 
 
-def clear_aiohttp_frames(error: BaseException) -> None:
+def clear_aiohttp_frames(error: BaseException, handled: BaseException | None) -> None:
     """Delete the local variables of aiohttp's functions from the tracebacks of an error that is not ours.
 
     Unlike a cut traceback, it still says where the error comes from.
+
+    Args:
+        error: The error.
+        handled: As in `Redactor.error`.
     """
-    for each in _chain(error):
+    for each in _chain(error, handled):
         for frame, _ in traceback.walk_tb(each.__traceback__):
             if frame.f_globals.get("__name__", "").startswith("aiohttp."):
                 with suppress(RuntimeError):  # still running
                     frame.clear()
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error, what caused it, and the errors that it contains."""
-    seen: set[int] = set()
+def _chain(error: BaseException, handled: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error, what caused it after `handled`, and the errors that it contains."""
+    seen = {id(handled)}
     pending: list[object] = [error]
     while pending:
         each = pending.pop()
@@ -123,10 +141,10 @@ def _pattern(character: str) -> str:
     """Return a pattern for a character, as it is or escaped, any number of times."""
     code, plain = ord(character), re.escape(character)
     if not character.isalnum():
-        plain = rf"\\*{plain}"
+        plain = f"{_SLASHES}{plain}"
     entity = _NAMED_ENTITIES.get(character)
     named = f"|{entity}" if entity else ""
     return (
-        rf"(?:{plain}|%(?:25)*(?i:{code:02x})|\\+(?:u00|x)(?i:{code:02x})"
-        rf"|\\*&(?:amp;)*(?:#0*{code}|#[xX]0*(?i:{code:x}){named});)"
+        rf"(?:{plain}|%(?:25)*(?i:{code:02x})|(?=\\){_SLASHES}(?:u00|x)(?i:{code:02x})"
+        rf"|{_SLASHES}&(?:amp;)*(?:#0*{code}|#[xX]0*(?i:{code:x}){named});)"
     )

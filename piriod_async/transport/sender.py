@@ -2,6 +2,7 @@
 
 import logging
 import ssl
+import sys
 import time
 from codecs import BOM_UTF8
 from collections.abc import Mapping
@@ -82,16 +83,16 @@ class Sender:
             PiriodError: The attempt failed. Neither it nor its cause has a secret, nor aiohttp's local variables.
         """
         single_send = SingleSend()
-        started = time.monotonic()
+        started, handled = time.monotonic(), sys.exception()
         try:
             response = await self._exchange(url, headers, single_send)
         except BaseException as error:
             redactor = self._redactor(headers)
             failure = self._failure(error, request, single_send.proxy, redactor)
             if failure is None:  # cancelled, or a bug
-                clear_aiohttp_frames(error)
+                clear_aiohttp_frames(error, handled)
                 raise
-            cause = redactor.error(error)
+            cause = redactor.error(error, handled)
             raise failure from (cause.__cause__ if isinstance(cause, DroppedConnectionError) else cause)
         elapsed = time.monotonic() - started
         logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, elapsed)

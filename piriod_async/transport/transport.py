@@ -1,7 +1,9 @@
 """Sends a session's requests: opens connections, retries, counts, and closes."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import cached_property
 from typing import Any, TypeVar
 
 import aiohttp
@@ -99,7 +101,7 @@ class Transport:
         """Whether we opened the aiohttp session, and so close it."""
         return self.client_session is None
 
-    @property
+    @cached_property
     def redactor(self) -> Redactor:
         """Takes the token out of errors."""
         return Redactor(self.auth_headers.values())
@@ -137,10 +139,11 @@ class Transport:
             return body
 
         async def decode_safely(body: bytes) -> T:
+            handled = sys.exception()
             try:
                 return await decode(body)
             except DecodeError as error:
-                failure = self.redactor.error(error)
+                failure = self.redactor.error(error, handled)
             del body  # it may have the token, and has other people's data
             raise failure
 
