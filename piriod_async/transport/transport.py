@@ -181,11 +181,12 @@ class Transport:
 
     def _new_loop_state(self, loop: asyncio.AbstractEventLoop) -> _LoopState:
         proxy = proxy_kwargs(self.url) if self.owns_session else {}
+        redactor = Redactor([*self.auth_headers.values(), *proxy.get("proxy_headers", {}).values()])
         client_session = self.client_session or open_client_session(self.concurrency)
         limiter = RequestLimiter(_max_in_flight(client_session, self.concurrency), self.retry.sleep, self.circuit)
         return _LoopState(
             loop=loop,
-            sender=Sender(client_session, proxy, self.timeout, self.max_page_bytes),
+            sender=Sender(client_session, proxy, self.timeout, self.max_page_bytes, redactor),
             retrier=Retrier(self.retry, limiter, self.retry_budget, self.on_attempt),
         )
 
