@@ -34,8 +34,8 @@ from piriod_async.plain_text import shorten
 from piriod_async.response_info import ResponseInfo
 
 MAX_MESSAGE = 1_000  # characters
+MAX_SHOWN_ID = 100
 _MAX_SHOWN_DETAIL = 400
-_MAX_SHOWN_ID = 100
 
 
 class PiriodError(Exception):
@@ -61,7 +61,7 @@ class PiriodError(Exception):
         """Return the message, with the workspace, the number of attempts if there were several, and why no more."""
         message = super().__str__()
         if self.workspace is not None and str(self.workspace) not in message:  # a caller may have passed a number
-            message += f" (workspace {shorten(str(self.workspace), _MAX_SHOWN_ID)})"
+            message += f" (workspace {shorten(str(self.workspace), MAX_SHOWN_ID)})"
         retries = [f"after {self.attempts} attempts"] if self.attempts > 1 else []
         if self.retry_budget_exhausted:
             retries.append("not retried: the session's retry budget is exhausted")
@@ -247,13 +247,13 @@ def error_from_response(
         detail, errors = " ".join(body.decode(errors="replace").split())[:_MAX_DETAIL], {}
     else:
         detail = " ".join(errors.pop("detail", [])) or _summary(errors)
-    message = f"{request}: {status} {shorten(reason, _MAX_SHOWN_ID)}".rstrip()
+    message = f"{request}: {status} {shorten(reason, MAX_SHOWN_ID)}".rstrip()
     if detail not in ("", reason):
         message += f": {shorten(detail, _MAX_SHOWN_DETAIL)}"
     if retry_after is not None:
         message += f" [retry after {retry_after:g} s]"
     if request_id:
-        message += f" [request {shorten(request_id, _MAX_SHOWN_ID)}]"
+        message += f" [request {shorten(request_id, MAX_SHOWN_ID)}]"
     return error_class(
         message,
         status=status,

@@ -5,7 +5,8 @@ from typing import overload
 
 from attrs import define, field, frozen
 
-from piriod_async.errors import DecodeError
+from piriod_async.errors import MAX_MESSAGE, DecodeError
+from piriod_async.plain_text import shorten
 
 MAX_KEPT = 1_000  # records
 
@@ -28,7 +29,7 @@ class InvalidRecord:
 
     def __str__(self) -> str:
         customer = f" (customer {self.record_id})" if self.record_id else ""
-        return f"{self.path}: {self.reason}{customer}"
+        return shorten(f"{self.path}: {self.reason}{customer}", MAX_MESSAGE)
 
     def to_error(self) -> DecodeError:
         """Return the error that names the record."""

@@ -1,16 +1,23 @@
 """One iteration of a listing: it requests pages, decodes them, and knows how far its consumer is."""
 
 import logging
+import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
-from attrs import define, evolve, field
+from attrs import asdict, define, evolve, field
 
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.decoding.records import DecodedPage
-from piriod_async.errors import DecodeError, IncompleteListError, MultipleCustomersError, PiriodError
+from piriod_async.errors import (
+    MAX_SHOWN_ID,
+    DecodeError,
+    IncompleteListError,
+    MultipleCustomersError,
+    PiriodError,
+)
 from piriod_async.invalid import InvalidRecord, InvalidRecords
 from piriod_async.models import Customer, Page
 from piriod_async.pagination.by_created import CreatedPaginator, is_entire_list
@@ -19,6 +26,7 @@ from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.pagination.raw_page import RawPage, RecordKey
 from piriod_async.pagination.time_range import TimeRange
+from piriod_async.plain_text import shorten
 from piriod_async.query import CustomerQuery
 from piriod_async.transport.attempts import RequestInfo
 from piriod_async.transport.counters import RequestCounters
@@ -100,7 +108,7 @@ class Iteration:
             page = await self._fetch(1, 1, self._created_range)
             decoded = await self._decode(page)
             if raise_invalid and decoded.invalid:
-                raise self._to_error(decoded.invalid[0][1])
+                raise _to_error(decoded.invalid[0][1])
             return _to_page(page, decoded.customers)
 
     async def fetch_only(self) -> tuple[Customer | None, bool]:
@@ -115,7 +123,7 @@ class Iteration:
             decoded = await self._decode(unique)
             self.require_one([key.id for key in unique.keys], page.count)  # one that cannot be decoded counts too
             if decoded.invalid:
-                raise self._to_error(decoded.invalid[0][1])
+                raise _to_error(decoded.invalid[0][1])
             return next(iter(decoded.customers), None), page.is_complete
 
     def require_one(self, ids: Collection[str], count: int) -> None:
@@ -130,7 +138,7 @@ class Iteration:
                 f"several customers match: expected one or none, got {shown}", ids=ids, count=count
             )
             error.workspace, error.attempts = self.workspace, 1
-            raise self._transport.redactor.error(error)  # an id may echo the request
+            raise self._transport.redactor.error(error, sys.exception())  # an id may echo the request
 
     async def aclose(self) -> None:
         """Cancel pending requests."""
@@ -221,7 +229,7 @@ class Iteration:
         if decoded.invalid and self._on_invalid == "raise":
             position, record = decoded.invalid[0]
             customers = keys = customers[:position]
-            self._failure = self._to_error(record)
+            self._failure = _to_error(record)
         else:
             for _, record in decoded.invalid:
                 self._skip(record)
@@ -230,12 +238,17 @@ class Iteration:
 
     def _skip(self, record: InvalidRecord) -> None:
         self.invalid.add(record)
-        place, customer = record.path.partition(".")[0], record.record_id or "without an id"
+        place = record.path.partition(".")[0]
+        customer = shorten(record.record_id, MAX_SHOWN_ID) if record.record_id else "without an id"
         logger.warning("workspace %s: skipped %s, customer %s: cannot be decoded", self.workspace, place, customer)
         logger.debug("%s", record)
 
     async def _decode(self, page: RawPage) -> DecodedPage:
-        """Decode the customers that a response adds, and verify that they match the filters."""
+        """Decode the customers that a response adds, and verify that they match the filters.
+
+        Errors, and records that are not customers, are without the token, which a server may echo.
+        """
+        handled = sys.exception()
         try:
             decoded = await self._decoder.decode_customers(
                 page, by_created=self._needs_created, reported=self._reported
@@ -243,13 +256,12 @@ class Iteration:
             if self._check_filters:
                 verify(self.query, decoded.customers, test_mode=self._test_mode)
         except PiriodError as error:
-            raise self._transport.redactor.error(error)  # noqa: B904 (the same error)
-        return decoded
+            raise self._transport.redactor.error(error, handled)  # noqa: B904 (the same error)
+        invalid = [(position, self._redacted(record)) for position, record in decoded.invalid]
+        return evolve(decoded, invalid=invalid) if invalid else decoded
 
-    def _to_error(self, record: InvalidRecord) -> DecodeError:
-        error = record.to_error()
-        error.attempts = 1  # its response is not requested again
-        return self._transport.redactor.error(error)  # what it quotes may echo the request
+    def _redacted(self, record: InvalidRecord) -> InvalidRecord:
+        return InvalidRecord(**self._transport.redactor.value(asdict(record)))
 
     @property
     def _created_range(self) -> TimeRange:
@@ -269,3 +281,9 @@ class Iteration:
 
 def _to_page(page: RawPage, customers: tuple[Customer, ...]) -> Page:
     return Page(customers=customers, count=page.count, raw=page.raw, response=page.response)
+
+
+def _to_error(record: InvalidRecord) -> DecodeError:
+    error = record.to_error()
+    error.attempts = 1  # its response is not requested again
+    return error

@@ -12,7 +12,9 @@ import msgspec
 
 from piriod_async.decoding.splitting import split_object
 from piriod_async.decoding.strict import DECODE_ERRORS, DecodedKey
+from piriod_async.errors import MAX_SHOWN_ID
 from piriod_async.models import MAX_EXPONENT, Customer, RecordId
+from piriod_async.plain_text import shorten
 
 logger = logging.getLogger("piriod_async")
 _JSON_FIELDS = {"metadata", "tax_settings"}  # any JSON: numbers in them stay floats, elsewhere they become Decimal
@@ -125,5 +127,6 @@ def _read_each_field(record: bytes, path: str) -> dict[str, Any]:
         except (*DECODE_ERRORS, ValueError) as error:
             raise FieldError(name, error) from error
     if repaired:
-        logger.warning("%s: half a surrogate pair became U+FFFD (customer %s)", path, fields.get("id"))
+        customer = shorten(fields.get("id"), MAX_SHOWN_ID)
+        logger.warning("%s: half a surrogate pair became U+FFFD (customer %s)", path, customer)
     return fields

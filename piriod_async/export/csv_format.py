@@ -9,7 +9,8 @@ The country and the state have an id and a name column; Parquet has all their fi
 Formulas are escaped by default (OWASP: CSV injection). A spreadsheet runs text that begins with `=`, `+`, `-` or `@`,
 also in full width, or with a tab or a line end, as a formula, and anyone can name a customer `=HYPERLINK(…)`. So such
 text gets a leading apostrophe. So does what follows a semicolon, a tab or a line end within a text, because some
-spreadsheets start a cell there; Spanish ones do at a semicolon. A phone number, such as `+56 9 8765 4321`, gets none.
+spreadsheets start a cell there; Spanish ones do at a semicolon. A phone number, such as `+56 9 8765 4321`, gets none,
+unless a spreadsheet would subtract its parts (`+1-800-555-0100`).
 Pass `escape_formulas=False` if the reader is not a spreadsheet.
 
 Excel and LibreOffice guess the encoding, and may show two letters for each `ñ`. A byte order mark (`bom=True`) tells
@@ -35,7 +36,8 @@ from piriod_async.models import Contact, Customer
 _STARTS = "=+@\uff1d\uff0b\uff0d\uff20-"  # the hyphen last, for the pattern
 _FORMULA_PREFIXES = (*_STARTS, "\t", "\r", "\n")
 _FORMULA_IN_TEXT = re.compile(f'([\t\r\n;]"*)(?=[{_STARTS}])')
-_PHONE_NUMBER = re.compile(r"\+(?=(?:[^0-9]*[0-9]){6})[0-9 ()+-]+")  # not +1+1, which would be shown as 2
+# digits only, or blanks between them as in no formula: +1+1 would be shown as 2, and +1-800-555-0100 as -1454
+_PHONE_NUMBER = re.compile(r"\+(?=(?:[^0-9]*[0-9]){6})(?:[0-9]+|(?=.*[0-9)] +[0-9(])[0-9 ()+-]+)")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

@@ -6,6 +6,7 @@ from http import HTTPStatus
 import aiohttp
 
 _GZIP = 16 + zlib.MAX_WBITS
+_MAX_MEMBERS = 32  # each one costs a copy of all that follow
 
 
 class BodyTooLongError(Exception):
@@ -56,4 +57,6 @@ def _gunzip(body: bytes, max_bytes: int) -> bytes:
         body = decompressor.unused_data
         if not decompressor.eof and size <= max_bytes:
             raise aiohttp.ClientPayloadError("the x-gzip body is truncated")
+        if body and len(chunks) == _MAX_MEMBERS:
+            raise aiohttp.ClientPayloadError(f"the x-gzip body has more than {_MAX_MEMBERS} members")
     return b"".join(chunks)

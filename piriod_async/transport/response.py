@@ -1,6 +1,6 @@
 """A response that has been read."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Self
 
 from attrs import evolve, field, frozen
@@ -19,7 +19,7 @@ class Response:
         body: The body, decompressed: of a 200 without a byte order mark, else perhaps only its beginning.
         url: The URL of the request.
         seconds: From sending the request to the last byte.
-        redactor: Makes what takes the secrets of the request out of the response.
+        redactor: Takes the secrets of the request out of it.
     """
 
     status: int
@@ -28,7 +28,7 @@ class Response:
     body: bytes = field(repr=False)
     url: URL = field(repr=False)
     seconds: float
-    redactor: Callable[[], Redactor] = field(repr=False)
+    redactor: Redactor = field(repr=False)
 
     @property
     def info(self) -> ResponseInfo:
@@ -38,11 +38,9 @@ class Response:
 
     def redacted(self) -> Self:
         """Return the response as messages may quote it: those are cut, which might leave the end of a secret."""
-        redactor = self.redactor()
-        reason, body = redactor.text(self.reason), redactor.value(self.body)
+        reason, body = self.redactor.text(self.reason), self.redactor.value(self.body)
         return evolve(self, reason=reason, body=body, headers=self.redacted_headers())
 
     def redacted_headers(self) -> Mapping[str, str]:
         """Return the headers without secrets."""
-        redactor = self.redactor()
-        return CIMultiDict((name, redactor.text(value)) for name, value in self.headers.items())
+        return CIMultiDict((name, self.redactor.text(value)) for name, value in self.headers.items())

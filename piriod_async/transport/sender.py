@@ -2,10 +2,10 @@
 
 import logging
 import ssl
+import sys
 import time
 from codecs import BOM_UTF8
-from collections.abc import Collection, Mapping
-from functools import partial
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -52,14 +52,14 @@ class Sender:
     Attributes:
         timeout: Seconds for one attempt, from connecting to the last byte of the body.
         max_page_bytes: Largest body accepted, in bytes after decompression.
-        tokens: The tokens used so far, to be taken out of errors.
+        redactor: Takes the token, and the login of the proxy, out of errors.
     """
 
     client_session: aiohttp.ClientSession
     proxy_kwargs: Mapping[str, Any] = field(repr=False)
     timeout: float
     max_page_bytes: int
-    tokens: Collection[Secret] = ()
+    redactor: Redactor
 
     async def get(
         self, url: URL, headers: Mapping[str, str | Secret], request: RequestInfo, attempt_number: int
@@ -70,15 +70,15 @@ class Sender:
             PiriodError: The attempt failed. Neither it nor its cause has a secret, nor aiohttp's local variables.
         """
         single_send = SingleSend()
+        handled = sys.exception()
         try:
             response = await self._exchange(url, headers, single_send)
         except BaseException as error:
-            redactor = self._redactor(headers)
-            failure = self._failure(error, request, single_send.proxy, redactor)
+            failure = self._failure(error, request, single_send.proxy)
             if failure is None:  # cancelled, or a bug
-                clear_aiohttp_frames(error)
+                clear_aiohttp_frames(error, handled)
                 raise
-            cause = redactor.error(error)
+            cause = self.redactor.error(error, handled)
             raise failure from (cause.__cause__ if isinstance(cause, DroppedConnectionError) else cause)
         logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, response.seconds)
         if response.status != HTTPStatus.OK:
@@ -112,7 +112,7 @@ class Sender:
                 body=body,
                 url=url,
                 seconds=time.monotonic() - started,
-                redactor=partial(self._redactor, headers),
+                redactor=self.redactor,
             )
 
     def _proxy_kwargs(self) -> Mapping[str, Any]:
@@ -120,11 +120,8 @@ class Sender:
             return self.proxy_kwargs
         return {**self.proxy_kwargs, "proxy_headers": reveal_headers(self.proxy_kwargs["proxy_headers"])}
 
-    def _redactor(self, headers: Mapping[str, object]) -> Redactor:
-        return Redactor([*self.tokens, *headers.values(), *self.proxy_kwargs.get("proxy_headers", {}).values()])
-
     def _failure(  # noqa: PLR0911 (one for each kind of error)
-        self, error: BaseException, request: RequestInfo, proxy: URL | None, redactor: Redactor
+        self, error: BaseException, request: RequestInfo, proxy: URL | None
     ) -> PiriodError | None:
         """Return the error to raise for one of aiohttp; None if that is not about the request."""
         if isinstance(error, BodyTooLongError):
@@ -133,11 +130,11 @@ class Sender:
             message = f"{request}: no complete response within {self.timeout:g} s"
             return APITimeoutError(message, retryable=True)
         if isinstance(error, aiohttp.ClientHttpProxyError):
-            message = f"{request}: the proxy {proxy} refused the tunnel: {redactor.text(_describe(error))}"
+            message = f"{request}: the proxy {proxy} refused the tunnel: {self.redactor.text(_describe(error))}"
             return APIConnectionError(message, retryable=error.status in RETRYABLE_STATUSES)
         if isinstance(error, aiohttp.ClientError | OSError):
             retryable = not isinstance(error, ssl.SSLCertVerificationError | aiohttp.ServerFingerprintMismatch)
-            return APIConnectionError(f"{request}: {redactor.text(_describe(error))}", retryable=retryable)
+            return APIConnectionError(f"{request}: {self.redactor.text(_describe(error))}", retryable=retryable)
         if isinstance(error, ValueError) and "AUTHORIZATION" in str(error):
             message = f"{request}: client_session has its own auth=, or finds credentials in a netrc file: {error}"
             return ConfigurationError(message)

@@ -34,4 +34,10 @@ class SingleSend:
         except aiohttp.ClientConnectorError:  # not repeated
             raise
         except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-            raise DroppedConnectionError(str(error) or type(error).__name__) from error
+            raise DroppedConnectionError(_describe(error)) from error
+
+
+def _describe(error: aiohttp.ClientConnectionError) -> str:
+    if isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str):
+        return "the server disconnected within the headers"  # aiohttp's message has those that came
+    return str(error) or type(error).__name__

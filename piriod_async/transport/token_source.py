@@ -66,6 +66,7 @@ class TokenSource:
 
     def __init__(self, token: Secret | HiddenFunction) -> None:
         self.used: deque[Secret] = deque(maxlen=_MAX_KEPT)
+        self.redactor = Redactor(self.used)
         self._function: HiddenFunction | None = None
         self._call: _Call | None = None
         if isinstance(token, Secret):
@@ -85,11 +86,6 @@ class TokenSource:
     def can_renew(self) -> bool:
         """Whether another token can be had after a 401."""
         return self._function is not None
-
-    @property
-    def redactor(self) -> Redactor:
-        """Takes the tokens, old and new, out of errors."""
-        return Redactor(self.used)
 
     async def ready(self, max_wait: float) -> None:
         """Wait until there is a token that is not known to be refused.
@@ -162,7 +158,7 @@ class TokenSource:
             value = await _call(self._function.call)
         except Exception as error:  # noqa: BLE001 (raised for each request that waits)
             problem = f"{self._name}: raised {type(error).__name__}: expected it to return an API token"
-            return problem, self.redactor.error(error, keep_tracebacks=True)
+            return problem, self.redactor.error(error, None, keep_tracebacks=True)
         if not isinstance(value, Secret):
             return f"{self._name}: returned {type(value).__name__}: expected an API token, as text", None
         try:

@@ -1,6 +1,7 @@
 """Sends a session's requests: with its token and settings, retried and counted."""
 
 import math
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import TypeVar
 
@@ -144,10 +145,11 @@ class Transport:
             return response
 
         async def decode_safely(response: Response) -> T:
+            handled = sys.exception()
             try:
                 return await decode(response)
             except DecodeError as error:
-                failure = self.redactor.error(error)
+                failure = self.redactor.error(error, handled)
             del response  # it may have the token, and has other people's data
             raise failure
 
@@ -167,9 +169,10 @@ class Transport:
     def _new_loop_state(self, connections: LoopConnections) -> _LoopState:
         proxy = proxy_kwargs(self.url) if self.connections.owns_session else {}
         tokens, client_session = self.account.tokens, connections.client_session
+        redactor = Redactor(tokens.used, proxy.get("proxy_headers", {}).values())
         limiter = connections.make_limiter(self.account, self.retry.sleep)
         return _LoopState(
             connections=connections,
-            sender=Sender(client_session, proxy, self.timeout, self.max_page_bytes, tokens.used),
+            sender=Sender(client_session, proxy, self.timeout, self.max_page_bytes, redactor),
             retrier=Retrier(self.retry, limiter, self.retry_budget, self.on_attempt, self.cap),
         )

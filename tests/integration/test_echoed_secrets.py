@@ -120,6 +120,20 @@ async def test_not_a_page(body):
     check(error)
 
 
+@pytest.mark.parametrize("record", [{"created": HEADER}, {"id": HEADER, "created": "yesterday"}, {"country": [HEADER]}])
+async def test_skipped_record(record, caplog):
+    """So is one in a record that is left out, and in its log lines."""
+    caplog.set_level(logging.DEBUG)
+    async with MockServer(3, token=TOKEN) as server, server.session() as piriod:
+        server.fail(body=page_of(**record))
+        listing = piriod.customers(on_invalid="skip")
+        assert await listing.collect() == []
+    (invalid,) = listing.invalid
+    assert PART.encode() not in pickle.dumps(invalid)
+    assert PART not in f"{invalid} {caplog.text}"
+    assert "********" in caplog.text
+
+
 async def test_ignored_filter():
     """So is one in a customer that a filter excludes."""
     error = await failure_of({"body": page_of(name=HEADER)}, name="other")
@@ -140,12 +154,13 @@ async def test_raw():
     [b"", b"HTTP/1.1 ", b"HTTP/1.1 500 ", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 400 No\r\nRequest-Id: "],
     ids=len,
 )
-async def test_raw_echo(prefix):
-    """So is one in bytes that are not HTTP, which aiohttp quotes, or in a reason phrase or request id."""
+@pytest.mark.parametrize("end", [None, -2], ids=["complete", "cut_off"])
+async def test_raw_echo(prefix, end):
+    """So is one in bytes that are not HTTP or not all of it, which aiohttp quotes, or in a reason phrase or id."""
 
     async def connected(reader, writer):
         request = await reader.readuntil(b"\r\n\r\n")
-        writer.write(prefix + request[request.index(b"Authorization") :])
+        writer.write(prefix + request[request.index(b"Authorization") : end])
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()
@@ -156,6 +171,7 @@ async def test_raw_echo(prefix):
             with pytest.raises(PiriodError) as caught:
                 await piriod.customers().collect()
     check(without_callers(caught.value))
+    assert "RawResponseMessage" not in str(caught.value)
 
 
 async def test_other_error_of_the_session():
@@ -163,6 +179,23 @@ async def test_other_error_of_the_session():
     error = await failure_of({"status": 418, "body": b'{"detail": "a teapot"}'})
     assert str(error) == "GET /customers/ page 1 of acc_mock: 418 I'm a Teapot: a teapot [request req_00000001]"
     assert not isinstance(error, APIConnectionError)
+
+
+@pytest.mark.parametrize("body", [b"{}", page_of(name="other")], ids=["not_a_page", "ignored_filter"])
+async def test_error_handled_by_the_caller(body):
+    """An error that the caller handles while it lists customers keeps its traceback, arguments and attributes."""
+    handled = LookupError("https://me:password@example.com")
+    async with MockServer(3) as server, server.session() as piriod:
+        server.fail(body=body, times=None)
+        try:
+            raise handled
+        except LookupError:
+            with pytest.raises(PiriodError):
+                await piriod.customers(name="name").first()
+            with pytest.raises(PiriodError):
+                await piriod.customers(name="name").count()
+    assert handled.__traceback__
+    assert handled.args == ("https://me:password@example.com",)
 
 
 async def test_command(run_cli_in_thread):

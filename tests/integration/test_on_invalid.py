@@ -110,6 +110,19 @@ async def test_skip(kind: str, ordering: str | None, caplog: pytest.LogCaptureFi
         assert [record.record_id for record in piriod.customers().invalid] == []
 
 
+@pytest.mark.parametrize("fields", [{"phone": Unchecked(5)}, {"name": Unchecked(msgspec.Raw(rb'"\ud83d"'))}])
+async def test_log_lines(fields: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+    """Anyone can choose an id: log lines and the text of a record are lines of limited length, that control nothing."""
+    caplog.set_level(logging.DEBUG, "piriod_async")
+    async with MockServer(0) as server, server.session() as piriod:
+        server.add(id="\x1b[31mcus\n" + "1" * 10_000, **fields)
+        listing = piriod.customers(on_invalid="skip")
+        await listing.collect()
+    lines = [*caplog.messages, *map(str, listing.invalid)]
+    assert any("customer \ufffd[31mcus 1" in line for line in lines)
+    assert all(line.replace("\ufffd", "").isprintable() and len(line) <= 1_000 for line in lines)
+
+
 async def test_skip_pages() -> None:
     """A page of which all records are invalid is not delivered."""
     async with numbered(350) as server, server.session() as piriod:

@@ -12,6 +12,7 @@ from piriod_async.datetimes import DATETIME_TYPES, encode_datetime
 from piriod_async.decoding.lenient import InvalidRecordError, decode_leniently
 from piriod_async.decoding.strict import DECODE_ERRORS, decode_customer
 from piriod_async.models import Customer
+from piriod_async.plain_text import shorten
 
 Record: TypeAlias = Mapping[str, Any] | Customer
 
@@ -162,5 +163,4 @@ def _copy(value: Any, path: str) -> Any:
 
 def shown(value: object) -> str:
     """Return a value as an error message shows it, cut to 200 characters."""
-    text = repr(value)
-    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+    return shorten(repr(value), _MAX_SHOWN)

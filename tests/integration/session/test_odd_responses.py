@@ -66,6 +66,12 @@ async def test_malformed_x_gzip(body):
     assert caught.value.retryable
 
 
+async def test_x_gzip_of_many_members():
+    """A stream of empty members, each of which costs a copy of the rest, ends early."""
+    with pytest.raises(APIConnectionError, match="more than 32 members"):
+        await ids_from(gzip.compress(b"") * 100 + gzip.compress(PAGE), X_GZIP)
+
+
 async def test_x_gzip_bomb():
     """Decompression stops at `max_page_bytes`."""
     with pytest.raises(DecodeError, match="max_page_bytes=1000"):

@@ -3,6 +3,8 @@
 import html
 import json
 import string
+import time
+from types import SimpleNamespace
 from urllib.parse import quote, quote_plus
 
 import aiohttp
@@ -86,6 +88,23 @@ def test_without_secrets():
         assert redactor.text(text) is text
 
 
+@pytest.mark.parametrize("text", ["\\", "\\x", "\\u00", "%", "%25", "&amp;", "&#0", "+", "tk_0123"])
+def test_hostile_body(text):
+    """Text that consists of beginnings of escapes takes time in proportion to its length."""
+    start = time.process_time()
+    for secret in (Secret("tk_0123456789abcdef"), Secret("abc", scheme="Token")):
+        Redactor([secret]).text(f"Token {text * 100_000}")
+    assert time.process_time() - start < 5  # CPU seconds; it is a fraction of one, or a minute
+
+
+def test_other_class():
+    """An attribute of another class becomes text if its repr has a secret, and else stays."""
+    redactor = Redactor([Secret("tk_0123456789abcdef")])
+    assert redactor.value(SimpleNamespace(echo="tk_0123456789abcdef")) == f"namespace(echo='{STARS}')"
+    for value in (None, 7, SimpleNamespace(a=1), ValueError("tk_0123456789abcdef")):
+        assert redactor.value(value) is value
+
+
 def test_error():
     """An error and its causes keep type and message, without secrets, headers, logins and tracebacks."""
     token = "tk_0123456789abcdef"
@@ -100,12 +119,15 @@ def test_error():
         except (aiohttp.ClientError, ServerError):
             pass
     error.__cause__ = ValueError(token, cause)
-    assert Redactor([Secret(token)]).error(error) is error
+    handled = LookupError(token)
+    error.__context__ = cause.__context__ = handled
+    assert Redactor([Secret(token)]).error(error, handled) is error
     for each in (error, error.__cause__, cause):
         assert each.__traceback__ is None
         assert not {token, "hunter2"} & set(f"{each} {each!r} {each.args} {vars(each)}".replace("'", " ").split())
         assert token not in f"{each} {each!r} {each.args} {vars(each)}"
     assert str(error) == f"echo {STARS}"
     assert (error.detail, error.errors, error.body) == (STARS, {STARS: [STARS]}, STARS.encode())
+    assert handled.args == (token,)
     assert isinstance(cause, aiohttp.ClientResponseError)
     assert "hunter2" not in repr(cause)

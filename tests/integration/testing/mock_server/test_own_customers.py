@@ -188,7 +188,7 @@ INVALID = [
     (None, "customers=None: expected a number of customers"),
     ("acc_1", "customers='acc_1': expected a number of customers"),
     (iter([{}]), "customers=<list_iterator object at "),
-    ([{"loyalty": {"x" * 1_000: object}}], "…: expected a JSON value"),
+    ([{"loyalty": {"x" * 1_000: object}}], "xxx…xxx"),
 ]
 
 
