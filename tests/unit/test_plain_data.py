@@ -250,6 +250,7 @@ def test_wrong_dict(name: str) -> None:
         (5, r"text=5: expected JSON, as str or bytes"),
         (None, r"text=None: expected JSON, as str or bytes"),
     ],
+    ids=range(9),  # one of the values has no name that is the same in each process
 )
 def test_wrong_json(text: Any, message: str) -> None:
     """So is text that is not a customer's JSON."""
