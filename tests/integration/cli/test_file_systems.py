@@ -1,4 +1,4 @@
-"""File systems without locks, fsync of a folder or permissions: the export goes on, or is refused at once."""
+"""File systems without locks, fsync of a folder or permissions: the export continues, or is refused at once."""
 
 import concurrent.futures
 import errno
