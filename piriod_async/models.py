@@ -212,11 +212,12 @@ class Customer:
     def to_dict(self, *, decimals: Literal["text", "keep"] = "text") -> dict[str, Any]:
         """Return the customer as nested dicts and lists, which `from_dict` reads.
 
-        Datetimes are ISO 8601 text; `tax_settings` and `metadata` are copies.
+        Datetimes are ISO 8601 text; `tax_settings` and `metadata` are copied. As a field of a pydantic model, or the
+        response of FastAPI, a customer is `Annotated[InstanceOf[Customer], PlainSerializer(Customer.to_dict)]`.
 
         Args:
-            decimals: What amounts become: `"text"`, which JSON has too, such as `"1.10"`, or with `"keep"` Decimals. As
-                text, a Decimal in `metadata` becomes an int.
+            decimals: `"keep"` keeps them. `"text"` makes amounts text, such as `"1.10"`, so that everything is JSON; a
+                Decimal in `metadata`, which is a number too large for a float, becomes an int.
 
         Raises:
             ExportError: `decimals` is something else, or `metadata` has a value that is not JSON.

@@ -293,6 +293,15 @@ def records(customer: Customer) -> Decimal:
         assert_type(contact.orgunit, str | None)
         assert_type(contact.collections, bool | None)
         assert_type(contact.created, datetime | None)
+    assert_type(customer.to_dict(), dict[str, Any])
+    assert_type(customer.to_dict(decimals="keep"), dict[str, Any])
+    assert_type(customer.to_json(), str)
+    assert_type(Customer.from_dict({"id": "cus_1"}), Customer)
+    assert_type(Customer.from_json(b"{}"), Customer)
+    customer.to_dict("keep")  # type: ignore[call-arg]
+    customer.to_dict(decimals="number")  # type: ignore[arg-type]
+    Customer.from_dict("cus_1")  # type: ignore[arg-type]
+    Customer.from_json({})  # type: ignore[arg-type]
     customer.name = "x"  # type: ignore[misc]
     return customer.aggregations.balance or Decimal(0)
 
