@@ -1,7 +1,7 @@
 """Customers as plain data, dicts and JSON, and back; `Customer` has these functions as methods.
 
-The JSON is a line of `export.write_jsonl`. What is read back is decoded as the API's responses are, so that it may also
-be a record that the API sent.
+The JSON is a line of `export.write_jsonl`. Reading back decodes as a listing does, so it takes records that the API
+sent, too.
 """
 
 from collections.abc import Mapping
@@ -104,5 +104,5 @@ def _replace_decimals(free_json: dict[str, Any]) -> None:
             if isinstance(value, dict | list):
                 pending.append(value)
             elif isinstance(value, Decimal):
-                is_whole = value.is_finite() and value == value.to_integral_value()
-                container[key] = int(value) if is_whole else str(value)
+                is_integral = value.is_finite() and value == value.to_integral_value()
+                container[key] = int(value) if is_integral else str(value)

@@ -22,6 +22,7 @@ from piriod_async import (
     DecodeError,
     FilterIgnoredError,
     IncompleteListError,
+    MultipleCustomersError,
     NotFoundError,
     PermissionDeniedError,
     PiriodError,
@@ -62,7 +63,7 @@ def response(status: int, body: bytes = b"", **options: Any) -> APIStatusError:
 def test_tree() -> None:
     """The docstring draws the classes and their bases as they are."""
     assert drawn_tree() == {kind.__name__: {base.__name__ for base in kind.__bases__} for kind in CLASSES}
-    assert len(CLASSES) == 16
+    assert len(CLASSES) == 17
 
 
 def test_public() -> None:
@@ -89,6 +90,7 @@ PLAIN = [
     DecodeError("x"),
     DecodeError("x", path="results[17].created", record_id="cus_1", retryable=True),
     IncompleteListError("moved"),
+    MultipleCustomersError("several", ids=("cus_1", "cus_2"), count=3),
 ]
 STATUS = [
     error_class("x", status=status, detail="d", errors={"f": ["a"]}, request_id="req_1", retry_after=7.0, body=b"{}")
