@@ -8,13 +8,13 @@ import re
 import traceback
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
 from yarl import URL
 
-from piriod_async.transport.auth import Secret
+from piriod_async.transport.auth import Secret, pickle_error
 
 E = TypeVar("E", bound=BaseException)
 
@@ -46,6 +46,9 @@ class Redactor:
             (tuple, lambda value: _make_tuple(type(value), map(self.value, value))),
             (URL, lambda value: value if value.raw_user is None else value.with_user(None)),
         ]
+
+    def __reduce__(self) -> NoReturn:
+        raise pickle_error()
 
     @property
     def _patterns(self) -> Iterator[tuple[Secret, _Patterns]]:
