@@ -1,11 +1,11 @@
 """The result of a health check."""
 
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
 from attrs import frozen
 
 from piriod_async.models import Page
+from piriod_async.transport.header_values import parse_http_date
 
 
 @frozen(kw_only=True)
@@ -41,7 +41,7 @@ def make_report(page: Page, received: datetime, *, workspace: str, test_mode: bo
     """
     response = page.response
     assert response  # noqa: S101 (it was received)
-    date, offset = _parse_date(response.headers.get("Date")), None
+    date, offset = parse_http_date(response.headers.get("Date", "")), None
     if date:
         made = received - timedelta(seconds=response.seconds / 2)
         offset = (date + timedelta(seconds=0.5) - made).total_seconds()  # the date is cut to the second
@@ -53,11 +53,3 @@ def make_report(page: Page, received: datetime, *, workspace: str, test_mode: bo
         server_date=date,
         clock_offset=offset,
     )
-
-
-def _parse_date(text: str | None) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(text or "")
-    except ValueError:
-        return None
-    return date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)

@@ -5,23 +5,23 @@ sent, too.
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 
 from piriod_async.datetimes import encode_datetime
-from piriod_async.decoding.lenient import InvalidRecordError, decode_leniently, structure_leniently
-from piriod_async.decoding.strict import DECODE_ERRORS, decode_customer
+from piriod_async.decoding.lenient import InvalidRecordError, decode_record, structure_leniently
+from piriod_async.decoding.strict import DECODE_ERRORS
 from piriod_async.errors import DecodeError
 from piriod_async.export.fields import FIELDS, ExportError
 from piriod_async.export.jsonl_format import JsonLinesEncoder
 from piriod_async.export.values import JSON_FIELDS, check_json_values
 from piriod_async.models import Customer
-from piriod_async.plain_text import shorten
+from piriod_async.plain_text import shown
 
 Decimals: TypeAlias = Literal["text", "keep"]
-_MAX_SHOWN = 200  # characters of a value that an error message shows
 _encoder = JsonLinesEncoder()
 
 
@@ -54,7 +54,7 @@ def to_json(customer: Customer) -> str:
 def from_dict(data: Mapping[str, Any]) -> Customer:
     """Return the customer of a dict; see `Customer.from_dict`."""
     if not isinstance(data, Mapping):
-        raise DecodeError(f"$: {shorten(repr(data), _MAX_SHOWN)} is not an object", path="$")
+        raise DecodeError(f"$: {shown(data)} is not an object", path="$")
     fields = {}
     for name in FIELDS:
         if name in data:
@@ -62,13 +62,11 @@ def from_dict(data: Mapping[str, Any]) -> Customer:
             try:
                 plain = _to_builtins(value)
             except (TypeError, ValueError, RecursionError) as error:
-                message = f"$.{name}: {shorten(repr(value), _MAX_SHOWN)} cannot be read: {error}"
+                message = f"$.{name}: {shown(value)} cannot be read: {error}"
                 raise DecodeError(message, path=f"$.{name}") from error
             fields[name] = list(plain) if isinstance(plain, tuple) else plain
-    try:
+    with suppress(*DECODE_ERRORS):
         return msgspec.convert(fields, Customer)
-    except DECODE_ERRORS:
-        pass
     try:
         return structure_leniently(fields)
     except InvalidRecordError as error:
@@ -78,14 +76,10 @@ def from_dict(data: Mapping[str, Any]) -> Customer:
 def from_json(text: str | bytes) -> Customer:
     """Return the customer of a JSON object; see `Customer.from_json`."""
     if not isinstance(text, str | bytes):
-        raise DecodeError(f"text={shorten(repr(text), _MAX_SHOWN)}: expected JSON, as str or bytes")
+        raise DecodeError(f"text={shown(text)}: expected JSON, as str or bytes")
     record = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     try:
-        return decode_customer(record)
-    except DECODE_ERRORS:
-        pass
-    try:
-        return decode_leniently(record)
+        return decode_record(record)
     except InvalidRecordError as error:
         raise error.record.to_error() from error
 

@@ -2,6 +2,7 @@
 
 import re
 
+_MAX_SHOWN = 200  # characters of a value
 # anyone chooses names: no escape sequences, no line separators, no text that runs backwards
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -30,3 +31,8 @@ def shorten(value: object, limit: int) -> str:
         end = limit // 3
         text = f"{text[: limit - end - 1]}…{text[-end:]}"
     return sanitize_line(text)
+
+
+def shown(value: object) -> str:
+    """Return a value as an error message shows it, cut to 200 characters."""
+    return shorten(repr(value), _MAX_SHOWN)

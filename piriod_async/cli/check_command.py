@@ -9,7 +9,7 @@ from attrs import frozen
 from piriod_async import AccessReport, PiriodError, PiriodSession, RetryPolicy
 from piriod_async.cli.connection import open_sessions, resolve_connection
 from piriod_async.cli.connection_options import ConnectionOptions
-from piriod_async.cli.messages import INCOMPLETE, OK, CommandError, describe, exit_code, hint, print_error, to_line
+from piriod_async.cli.messages import INCOMPLETE, OK, CommandError, command_error, describe, hint, print_error, to_line
 from piriod_async.cli.signals import INTERRUPTED
 from piriod_async.cli.streams import write_stdout
 
@@ -39,14 +39,14 @@ def check_access(options: CheckOptions) -> int:
     except KeyboardInterrupt:
         raise CommandError("interrupted", exit_code=INTERRUPTED) from None
     except PiriodError as error:  # of a setting
-        raise CommandError(describe(error), hint(error), exit_code=exit_code(error)) from error
+        raise command_error(error) from error
     failed = {workspace: result for workspace, result in results.items() if isinstance(result, PiriodError)}
     for result in results.values():
         if isinstance(result, AccessReport):
             write_stdout(f"{_describe(result)}\n".encode())
     if len(results) == 1:
         for failure in failed.values():
-            raise CommandError(describe(failure), hint(failure), exit_code=exit_code(failure)) from failure
+            raise command_error(failure) from failure
     for workspace, failure in failed.items():
         print_error(f"{workspace}: {describe(failure)}", hint(failure))
     if failed:

@@ -17,9 +17,9 @@ from piriod_async.cli.messages import (
     INCOMPLETE,
     OK,
     CommandError,
+    command_error,
     describe,
     describe_os_error,
-    exit_code,
     hint,
     join_nonempty,
     os_hint,
@@ -65,8 +65,7 @@ def export_customers(options: Options) -> int:
         except KeyboardInterrupt:
             raise CommandError("interrupted", export.resume_hint(), exit_code=INTERRUPTED) from None
         except PiriodError as error:
-            advice = join_nonempty(hint(error), export.resume_hint())
-            raise CommandError(describe(error), advice, exit_code=exit_code(error)) from error
+            raise command_error(error, export.resume_hint()) from error
         except BrokenPipeError:
             return OK  # closed early, as by `head`
         except OSError as error:

@@ -66,6 +66,11 @@ class CommandError(click.ClickException):
         self.exit_code = exit_code  # type: ignore[misc]  # click declares it per class
 
 
+def command_error(error: PiriodError, more_advice: str = "") -> CommandError:
+    """Return the end of the command for an error of the library, with its advice and exit code."""
+    return CommandError(describe(error), join_nonempty(hint(error), more_advice), exit_code=exit_code(error))
+
+
 def print_error(message: str, advice: str = "") -> None:
     """Print a message to standard error, prefixed with the program's name, and advice on a line of its own."""
     lines = [to_line(f"piriod-async: {message}"), *filter(None, [to_line(advice)])]

@@ -6,6 +6,7 @@ decodes to an equal record here.
 """
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -20,7 +21,7 @@ from cattrs.gen import make_dict_structure_fn
 
 from piriod_async.decoding.fields import FieldError, peek_key, read_fields
 from piriod_async.decoding.normalize import normalize_contact, normalize_customer
-from piriod_async.decoding.strict import DECODE_ERRORS
+from piriod_async.decoding.strict import DECODE_ERRORS, decode_customer
 from piriod_async.invalid import InvalidRecord
 from piriod_async.models import (
     Aggregations,
@@ -43,6 +44,21 @@ class InvalidRecordError(Exception):
     def __init__(self, record: InvalidRecord) -> None:
         super().__init__(record)
         self.record = record
+
+
+def decode_record(record: bytes | msgspec.Raw, *, path: str = "$") -> Customer:
+    """Decode the JSON of one customer, leniently if strict decoding refuses it.
+
+    Args:
+        record: The customer's JSON.
+        path: Where the record is in the body, for the error message.
+
+    Raises:
+        InvalidRecordError: A field is missing or has a value that cannot be understood.
+    """
+    with suppress(*DECODE_ERRORS):
+        return decode_customer(record)
+    return decode_leniently(record, path=path)
 
 
 def decode_leniently(record: bytes | msgspec.Raw, *, path: str = "$") -> Customer:

@@ -9,10 +9,9 @@ import msgspec
 from attrs import field, frozen
 
 from piriod_async.datetimes import DATETIME_TYPES, encode_datetime
-from piriod_async.decoding.lenient import InvalidRecordError, decode_leniently
-from piriod_async.decoding.strict import DECODE_ERRORS, decode_customer
+from piriod_async.decoding.lenient import InvalidRecordError, decode_record
 from piriod_async.models import Customer
-from piriod_async.plain_text import shorten
+from piriod_async.plain_text import shown
 
 Record: TypeAlias = Mapping[str, Any] | Customer
 
@@ -26,7 +25,6 @@ ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=encode_d
 
 # to decode fields with; the time in UTC, as the server prints it, gives contacts without a time zone theirs
 _REQUIRED: Final = {"id": "cus_not_given", "name": "", "created": "2000-01-01T00:00:00Z"}
-_MAX_SHOWN = 200  # characters of a value that an error message shows
 
 
 class Unchecked:
@@ -117,13 +115,8 @@ def check_fields(fields: Mapping[str, Any], path: str) -> CustomerFields:
 
 
 def _decode(record: Mapping[str, Any], path: str) -> Customer:
-    json = ENCODER.encode(record)
     try:
-        return decode_customer(json)
-    except DECODE_ERRORS:
-        pass
-    try:
-        return decode_leniently(json, path=path)
+        return decode_record(ENCODER.encode(record), path=path)
     except InvalidRecordError as error:
         message = str(error).removesuffix(f" (customer {_REQUIRED['id']})")
         raise ValueError(f"{message}; Unchecked(value) sends a value as it is") from None
@@ -159,8 +152,3 @@ def _copy(value: Any, path: str) -> Any:
         return msgspec.to_builtins(value, builtin_types=BUILTIN_TYPES, enc_hook=encode_datetime)
     except (TypeError, ValueError, RuntimeError):  # RuntimeError if it contains itself
         raise ValueError(f"{path}={shown(value)}: expected a JSON value") from None
-
-
-def shown(value: object) -> str:
-    """Return a value as an error message shows it, cut to 200 characters."""
-    return shorten(repr(value), _MAX_SHOWN)

@@ -26,7 +26,7 @@ class Fault:
 
     Attributes:
         response: Sent instead of the list; None to send the list.
-        headers: Sent with the list.
+        headers: Sent with the response, or with the list.
         truncation: Where the response breaks off; None to send all of it.
         times: Number of requests still to fail; None for all.
         page: Fail only requests for this page; None for any.
@@ -98,11 +98,11 @@ class Faults:
             raise ValueError("html, retry_after: expected a status or a body with them")
         response = GARBAGE[garbage] if garbage else None
         if has_response:
-            more = {**(headers or {}), **({} if retry_after is None else {"Retry-After": _retry_after(retry_after)})}
-            response = _response(200 if status is None else status, body, more, html=html)
+            response = _response(200 if status is None else status, body, html=html)
+        more = {**(headers or {}), **({} if retry_after is None else {"Retry-After": _retry_after(retry_after)})}
         truncation: Truncation | None = "stall" if stall else disconnect or truncate
         with self._faults_lock:
-            self._faults.append(Fault(response, headers or {}, truncation, times, page, workspace))
+            self._faults.append(Fault(response, more, truncation, times, page, workspace))
 
     def clear_faults(self) -> None:
         """Discard all faults that are still to happen."""
@@ -130,12 +130,10 @@ class Faults:
         return None
 
 
-def _response(status: int, body: bytes | None, headers: Mapping[str, str], *, html: bool) -> CannedResponse:
+def _response(status: int, body: bytes | None, *, html: bool) -> CannedResponse:
     if body is not None:
-        return CannedResponse(status, body, {"Content-Type": HTML if html else JSON, **headers})
-    if html:
-        return CannedResponse.html(status, headers)
-    return CannedResponse.json(status, {"detail": phrase(status)}, headers)
+        return CannedResponse(status, body, {"Content-Type": HTML if html else JSON})
+    return CannedResponse.html(status) if html else CannedResponse.json(status, {"detail": phrase(status)})
 
 
 def _retry_after(when: float | datetime) -> str:

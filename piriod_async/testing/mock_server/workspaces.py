@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from piriod_async.testing.mock_server.customer_fields import CustomerFields, Record, check_record, shown
+from piriod_async.plain_text import shown
+from piriod_async.testing.mock_server.customer_fields import CustomerFields, Record, check_record
 
 Customers: TypeAlias = int | Sequence[Record]
 """How many customers to make up, or the customers."""
