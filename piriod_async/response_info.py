@@ -8,7 +8,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 
 _REQUEST_ID_HEADERS = ("X-Request-Id", "Request-Id", "X-Amzn-RequestId", "CF-Ray")
 _COOKIE_HEADERS = ("Set-Cookie", "Set-Cookie2", "Cookie")
-_Headers = Callable[[], Mapping[str, str]]
+_Headers = Mapping[str, str] | Callable[[], Mapping[str, str]]
 
 
 @frozen(kw_only=True)
@@ -24,13 +24,13 @@ class ResponseInfo:
     status: int
     url: str
     seconds: float
-    # a function, because few look at the headers of a page: it takes out what a server echoes of the request
+    # a function, for few look at the headers of a page: it takes out what a server echoes of the request
     _headers: _Headers = field(alias="headers", repr=False, eq=False)
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The headers, without cookies; names are case-insensitive."""
-        headers = CIMultiDict(self._headers())
+        headers = CIMultiDict(self._headers() if callable(self._headers) else self._headers)
         for name in _COOKIE_HEADERS:
             headers.popall(name, None)
         return CIMultiDictProxy(headers)
@@ -42,8 +42,8 @@ class ResponseInfo:
         return next((headers[name] for name in _REQUEST_ID_HEADERS if name in headers), None)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (self.status, self.url, self.seconds, list(self.headers.items()))
+        return _restore, (self.status, self.url, self.seconds, CIMultiDict(self.headers))
 
 
-def _restore(status: int, url: str, seconds: float, headers: list[tuple[str, str]]) -> ResponseInfo:
-    return ResponseInfo(status=status, url=url, seconds=seconds, headers=lambda: CIMultiDict(headers))
+def _restore(status: int, url: str, seconds: float, headers: Mapping[str, str]) -> ResponseInfo:
+    return ResponseInfo(status=status, url=url, seconds=seconds, headers=headers)

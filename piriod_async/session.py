@@ -125,7 +125,8 @@ class PiriodSession:
         on_attempt: Called with an `Attempt` when its outcome is known, to measure, trace or log. It must not block;
             what it raises ends the request.
         requests_per_second: Maximum rate of requests, retries included, for those who know their limit or share it.
-            They are evenly spaced, so that they cause no 429. Below it, the rate adapts to the server's 429s.
+            They are evenly spaced, and each counts until a second after its response, so that a server that allows as
+            many refuses none. Slow responses lower the rate. Below it, the rate adapts to the server's 429s.
 
     Raises:
         ConfigurationError: An argument is not valid.
@@ -230,7 +231,8 @@ class PiriodSession:
 
         It needs no closing: closing it does nothing, and closing the session it comes from closes both. Sessions with
         the same token share one rate limit, retry budget and `stats`; each other token has its own, however many
-        sessions are made with it. A session that is made for one call costs nothing once it is dropped.
+        sessions are made with it. Only those with the same `requests_per_second` share that cap. A session that is made
+        for one call costs nothing once it is dropped.
 
         Args:
             **changes: Arguments of `PiriodSession` to replace: `token`, `workspace`, `test_mode`, `base_url`,

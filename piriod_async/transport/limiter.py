@@ -61,7 +61,7 @@ class RequestLimiter:
         return max(self._paused_until - time.monotonic(), 0.0)
 
     async def acquire(self, flow: object, cap: RateCap | None = None) -> None:
-        """Wait for the cap, a slot, the end of the pause, and the pacer. `release` must follow.
+        """Wait for the cap, a slot, the end of the pause, and the pacer. `release` must follow, with the same cap.
 
         Args:
             flow: Identifies the listing that the request belongs to.
@@ -74,9 +74,8 @@ class RequestLimiter:
             await self._acquire(flow)
             return
         async with cap.turn(flow):
-            while (seconds := cap.wait_left) > 0:
-                async with self.waiting():
-                    await self._sleep(seconds)
+            async with self.waiting():
+                await cap.wait(self._sleep)
             await self._acquire(flow)
 
     async def _acquire(self, flow: object) -> None:
@@ -92,8 +91,10 @@ class RequestLimiter:
             raise
         self.in_flight += 1
 
-    def release(self) -> None:
+    def release(self, cap: RateCap | None = None) -> None:
         """Return the slot."""
+        if cap:
+            cap.release()
         self.in_flight -= 1
         self._connections.release()
         self.slots.release()

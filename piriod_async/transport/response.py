@@ -1,6 +1,7 @@
 """A response that has been read."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Self
 
 from attrs import evolve, field, frozen
@@ -34,7 +35,7 @@ class Response:
     def info(self) -> ResponseInfo:
         """Its status, headers and duration."""
         url = str(self.url.with_query(None))
-        return ResponseInfo(status=self.status, url=url, seconds=self.seconds, headers=self.redacted_headers)
+        return ResponseInfo(status=self.status, url=url, seconds=self.seconds, headers=cache(self.redacted_headers))
 
     def redacted(self) -> Self:
         """Return the response as messages may quote it: those are cut, which might leave the end of a secret."""

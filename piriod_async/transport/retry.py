@@ -149,7 +149,7 @@ class _RetryLoop(Generic[R, T]):
         """Acquire the limiter, but hold no slot while the token is renewed: it would be refused."""
         await self.retrier.limiter.acquire(self.flow, self.retrier.cap)
         while self.token and self.token.must_wait:
-            self.retrier.limiter.release()
+            self.retrier.limiter.release(self.retrier.cap)
             await self.token.ready()
             await self.retrier.limiter.acquire(self.flow, self.retrier.cap)
 
@@ -182,7 +182,7 @@ class _RetryLoop(Generic[R, T]):
             response = await self.send(self.attempts)
         finally:
             self.duration = time.monotonic() - self.sent_at
-            limiter.release()
+            limiter.release(self.retrier.cap)
         limiter.record_success()
         return response
 

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from piriod_async import APIStatusError, Page, RetryPolicy
+from piriod_async import APIStatusError, Page, ResponseInfo, RetryPolicy
 from piriod_async.testing.mock_server import MockServer
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -77,6 +77,11 @@ async def test_echoed_token(status):
 
 
 def test_made_by_hand():
+    """The tests of an application can make one from a dict."""
+    check(ResponseInfo(status=200, url="https://api.piriod.com/customers/", seconds=0.1, headers=HEADERS), 200)
+
+
+def test_not_received():
     """A page that was not received has none."""
     assert Page(customers=(), count=0, raw=b"").response is None
     assert APIStatusError("no").response is None
