@@ -4,23 +4,25 @@ import asyncio
 import re
 import shlex
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
 from textwrap import indent
 
-import msgspec
+import httpx
 import pytest
 
 import piriod_async
-from piriod_async import export
+from piriod_async import APIConnectionError, PiriodSession, export
 from piriod_async.testing import MockServer, no_backoff
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 [PROGRAM] = [example for example in EXAMPLES if "asyncio.run(" in example]
-[APPLICATION] = [example for example in EXAMPLES if "web.Application()" in example]
+[APPLICATION] = [example for example in EXAMPLES if "web.Application(" in example]
+[LIFESPAN] = [example for example in EXAMPLES if "def lifespan(" in example]
 [TEST] = [example for example in EXAMPLES if "async def test_" in example]
-FRAGMENTS = [example for example in EXAMPLES if example not in (PROGRAM, APPLICATION, TEST)]
+FRAGMENTS = [example for example in EXAMPLES if example not in (PROGRAM, APPLICATION, LIFESPAN, TEST)]
 COMMANDS = re.findall(r"^piriod-async .+$", README, re.MULTILINE)
 CONFTEST = re.search(r"`(pytest_plugins\s.+?)`", README, re.DOTALL)[1].replace("\n", " ")
 SERVICE = """
@@ -29,6 +31,11 @@ from piriod_async import PiriodSession
 async def sync():
     async with PiriodSession.from_env() as piriod:
         return len(await piriod.customers().collect())
+"""
+ACCOUNTS = """
+[[accounts]]
+workspaces = ["acc_1", "acc_2"]
+token_variable = "PIRIOD_TOKEN"
 """
 
 
@@ -40,6 +47,7 @@ async def server(monkeypatch, tmp_path):
         monkeypatch.setenv("PIRIOD_BASE_URL", server.url)
         monkeypatch.setenv("PIRIOD_TOKEN", server.token)
         monkeypatch.setenv("PIRIOD_WORKSPACE", "acc_1")
+        (tmp_path / "accounts.toml").write_text(ACCOUNTS)
         yield server
 
 
@@ -61,13 +69,38 @@ async def test_program():
 @pytest.mark.parametrize("fragment", FRAGMENTS, ids=range(len(FRAGMENTS)))
 async def test_fragment(fragment, server):
     """A fragment runs where the names that the text speaks of exist."""
+    import pandas as pd  # noqa: PLC0415 (with polars, they take long to import)
+    import polars as pl  # noqa: PLC0415
+
     async with server.session() as piriod:
         names = {name: getattr(piriod_async, name) for name in piriod_async.__all__}
-        names |= {"Path": Path, "msgspec": msgspec, "export": export, "piriod": piriod}
-        names["customer"] = await piriod.customers().first()
+        names |= {"Path": Path, "export": export, "pd": pd, "pl": pl, "piriod": piriod}
+        names |= {"customer": await piriod.customers().first(), "fetch_token": lambda: server.token}
         exec(f"async def run_fragment():\n{indent(fragment, '    ')}", names)
         with no_backoff():
             await names["run_fragment"]()
+
+
+@pytest.mark.usefixtures("server")
+async def test_fastapi():
+    """The lifespan opens a session that handlers use, and closes it."""
+    from fastapi import FastAPI, Request  # noqa: PLC0415
+
+    names = {"asynccontextmanager": asynccontextmanager, "FastAPI": FastAPI, "PiriodSession": PiriodSession}
+    exec(LIFESPAN, names)
+    app = names["app"]
+
+    @app.get("/find")
+    async def find(tax_id: str, request: Request):
+        return (await request.app.state.piriod.customers(tax_id=tax_id).one_or_none()).to_dict()
+
+    async with app.router.lifespan_context(app):
+        customer = await app.state.piriod.customers().first()
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://app") as client:
+            response = await client.get("/find", params={"tax_id": customer.tax_id})
+        assert response.json() == customer.to_dict()
+    with pytest.raises(APIConnectionError, match="the session is closed"):
+        await app.state.piriod.check()
 
 
 @pytest.mark.usefixtures("server")
@@ -99,7 +132,7 @@ def test_pytest_plugin(pytester):
 def test_size():
     """The README stays short enough to be read."""
     assert len(README.splitlines()) <= 250
-    assert len(FRAGMENTS) >= 7
+    assert len(FRAGMENTS) >= 6
 
 
 def test_links():

@@ -126,6 +126,54 @@ async def test_readme_streams_customers(monkeypatch):
         assert received == [customer["id"] for customer in server.customers()]
 
 
+async def test_readme_finds_a_customer(monkeypatch):
+    """The README's handler sends the one customer with a tax id, or null; a blank one is a 400 that names it."""
+    async with (
+        MockServer(300) as server,
+        serve_readme(server, monkeypatch) as (url, piriod),
+        aiohttp.ClientSession() as client,
+    ):
+        customer = await piriod.customers().first()
+        for tax_id, found in ((customer.tax_id, customer.to_dict()), ("no such", None)):
+            async with client.get(f"{url}/find", params={"tax_id": tax_id}) as response:
+                assert (response.status, await response.json()) == (200, found)
+        assert len(server.requests) == 3
+        async with client.get(f"{url}/find") as response:
+            assert response.status == 400
+            assert "tax_id=''" in (await response.json())["message"]
+        assert len(server.requests) == 3
+
+
+async def test_readme_reports_health(monkeypatch):
+    """The README's health check answers 200, 503 with `Retry-After` if the API throttles, and 502, at once."""
+    async with (
+        MockServer(300) as server,
+        serve_readme(server, monkeypatch) as (url, _),
+        aiohttp.ClientSession() as client,
+    ):
+        async with client.get(f"{url}/healthz") as response:
+            assert (response.status, (await response.json())["customers"]) == (200, 300)
+        for status, retry_after, expected in ((403, None, (502, None)), (429, 200, (503, "200"))):
+            server.fail(status=status, retry_after=retry_after)
+            async with client.get(f"{url}/healthz") as response:
+                assert (response.status, response.headers.get("Retry-After")) == expected
+        assert len(server.requests) == 3
+
+
+async def test_readme_refuses_before_the_first_customer(monkeypatch):
+    """A listing that fails at once has the status of its error, and not a broken response."""
+    async with (
+        MockServer(300) as server,
+        serve_readme(server, monkeypatch) as (url, _),
+        aiohttp.ClientSession() as client,
+    ):
+        server.fail(status=403)
+        async with client.get(f"{url}/customers") as response:
+            assert response.status == 502
+        async with client.get(f"{url}/customers", params={"country": " "}) as response:
+            assert response.status == 400
+
+
 async def test_error_while_streaming(monkeypatch):
     """A listing that fails after the headers were sent breaks the response, which then cannot look complete."""
     async with (
