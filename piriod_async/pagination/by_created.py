@@ -23,10 +23,10 @@ anchor's first customer: either that customer was among the rows of the gap and 
 link to a next page), or a response brought nothing new. Either way nothing is left in between. (3) A response may hold
 some customers of its last instant and not others. The next response is read from that same instant on, and customers
 delivered already are recognised by their ids. (4) If that brings no progress, the instant has more customers than a
-page. It is read on its own, until one response holds all of it, or passes over it agree (`ties`); the next response
-starts right after it. (5) The listing ends with a response that brings nothing new, or with the last of eight in a row
-that reached the end of a list that keeps growing there. So everything before the last row is delivered, x advances, and
-(1) applies again. Customers before x are never delivered again, so none is delivered twice.
+page. It is read on its own, until one response holds all of it, or passes over it prove complete (`ties`); the next
+response starts right after it. (5) The listing ends with a response that brings nothing new, or with the last of eight
+in a row that reached the end of a list that keeps growing there. So everything before the last row is delivered, x
+advances, and (1) applies again. Customers before x are never delivered again, so none is delivered twice.
 
 **Contradictions.** Nothing above rests on a count being right; counts only plan the requests. A count that is too small
 does not end a list, because links do not either: a range is read until nothing new comes. And no page is requested
@@ -43,11 +43,12 @@ back): 8 of 2,000 simulated listings with random ties and such an entry in *ever
 noticed only if the repeated request is not answered by one that lags as much, and by no more than a few customers on a
 list that changes. The counts tell nothing about a filter over joined tables that repeats customers. A list of one page
 is what that one response said. If more customers share an instant than a page holds (as printed, which may be to the
-second), they are read by page number, however deep, and held back until passes agree; after eight that do not, the
-listing raises.
+second), they are read by page number, however deep, and held back until passes prove complete; after eight that do not,
+or eight more once they have shown everybody, the listing raises. One can be lost if another one comes back among the
+ties just as a third one leaves, so that the counts do not tell.
 
 **Termination.** A listing sends at most 3 requests for each page that was counted first or linked to beyond the count,
-and 100 more, not counting passes over ties: of these there are at most eight over an instant, and each ends at the
+and 100 more, not counting passes over ties: of these there are at most sixteen over an instant, and each ends at the
 first page that does not exist.
 """
 

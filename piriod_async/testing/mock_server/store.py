@@ -99,10 +99,10 @@ class Store:
             self._delete(self._table_with(id_), id_)
 
     def update(self, id_: str, /, **fields: Any) -> None:
-        """Overwrite fields of a customer.
+        """Overwrite fields of a customer. Its `updated` becomes the newest, unless it is among the fields.
 
         Args:
-            id_: Id of the customer; it cannot change.
+            id_: Id of the customer; it cannot change. `test_mode` moves it to the test data, or from there.
             **fields: Values as in the `customers` of `MockServer`.
 
         Raises:
@@ -113,7 +113,13 @@ class Store:
         if changed.columns.get("id", id_) != id_:
             raise ValueError(f"id={fields['id']!r}: expected no other id than {id_!r}, ids do not change")
         with self._lock:
-            self._edit(self._table_with(id_), id_, changed)
+            table = self._table_with(id_)
+            if isinstance(test_mode := changed.payload.get("test_mode"), bool):
+                target = self._table(table.workspace, test_mode=test_mode)
+                if target is not table:
+                    target.add(table.remove(id_))
+                    table = target
+            self._edit(table, id_, changed)
 
     def unchanged_ids(self, workspace: str | None = None) -> list[str]:
         """Return the ids of customers that were there from the start and never changed, oldest first.

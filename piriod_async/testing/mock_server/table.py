@@ -28,6 +28,7 @@ class CustomerTable:
         self.workspace = workspace
         self._customers = sorted(customers, key=BY_CREATED)
         self._by_id = {customer.id: customer for customer in self._customers}
+        self._last_update = max((customer.updated for customer in self._customers), default=LAST_DAY)
         self._countries = {*COUNTRIES, *map(_country, self._customers)}
         self._factory = factory
         self._selections: dict[frozenset[tuple[str, str]], Sequence[StoredCustomer]] = {}
@@ -66,25 +67,30 @@ class CustomerTable:
         """Insert a customer with a new id."""
         self._by_id[customer.id] = customer
         insort_right(self._customers, customer, key=BY_CREATED)
-        self._countries.add(_country(customer))
-        self._selections.clear()
+        self._on_change(customer)
 
-    def remove(self, id_: str) -> None:
-        """Delete a customer."""
-        self._customers.remove(self._by_id.pop(id_))
+    def remove(self, id_: str) -> StoredCustomer:
+        """Delete a customer and return it."""
+        customer = self._by_id.pop(id_)
+        self._customers.remove(customer)
         self._selections.clear()
+        return customer
 
     def update(self, id_: str, fields: CustomerFields) -> None:
-        """Overwrite fields of a customer. `updated` advances unless it is among them."""
+        """Overwrite fields of a customer. `updated` becomes the newest unless it is among them."""
         customer = self._by_id[id_]
         created_before = customer.created
         if "updated" not in fields.payload:
-            updated = {"updated": max(self._now(), later(customer.updated, TICK))}
+            updated = {"updated": max(self._now(), later(self._last_update, TICK))}
             customer.set(CustomerFields(updated, updated))
         customer.set(fields)
         if customer.created != created_before:
             self._customers.remove(customer)
             insort_right(self._customers, customer, key=BY_CREATED)
+        self._on_change(customer)
+
+    def _on_change(self, customer: StoredCustomer) -> None:
+        self._last_update = max(self._last_update, customer.updated)
         self._countries.add(_country(customer))
         self._selections.clear()
 

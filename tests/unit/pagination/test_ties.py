@@ -8,9 +8,10 @@ import pytest
 
 from piriod_async.errors import IncompleteListError
 from piriod_async.pagination import ties
+from piriod_async.pagination.raw_page import RawPage
 from piriod_async.pagination.ties import TieReader
 from piriod_async.pagination.time_range import TimeRange
-from tests.support.moving_list import EPOCH, MovingList, StaticList, paginate, read, read_ids
+from tests.support.moving_list import EPOCH, Key, MovingList, StaticList, paginate, read, read_ids
 from tests.support.tasks import settle
 
 both_ways = pytest.mark.parametrize("descending", [False, True])
@@ -49,6 +50,67 @@ async def test_order_depends_on_slice(max_page_size, precision, descending):
     assert [key.created for key in keys] == sorted((key.created for key in keys), reverse=descending)
 
 
+@pytest.mark.parametrize(
+    "passes",
+    [
+        [[(4, "abc"), (4, "a")], [(4, "ad"), (4, "bd")]],  # c left, and d came, between the passes
+        [[(4, "abc"), (4, "a")], [(3, "ab"), (4, "ca")]],  # c left, and came back, so that both passes show it
+        [[(4, "abc"), (4, "d")], [(3, "ab"), (3, "c")]],  # c left as d came, d left, and c came back as b left
+        [[(2, "ab"), (2, "ba")], [(2, "ab"), (2, "ab")]],  # the server counts too few
+    ],
+    ids=["one came", "one came back", "replaced", "counts too few"],
+)
+async def test_unproven_passes(passes):
+    """Passes that show as many customers as were counted may lack one that was there throughout."""
+    script = [*passes, [(4, "abd"), (4, "x")], [(4, "ab"), (4, "dx")]]
+    readings = iter(script)
+    pages = []
+
+    async def fetch(number, *_):
+        if number == 1:
+            pages[:] = next(readings)
+        count, ids = pages[number - 1]
+        keys = [Key(id_, EPOCH) for id_ in ids]
+        return RawPage(keys=keys, count=count, has_next=number < len(pages), raw=b"")
+
+    reader = TieReader(fetch, lambda: 8, descending=False)
+    ids = {key.id for page in await reader.read(EPOCH, TimeRange(), 3) for key in page.keys}
+    assert "x" in ids
+
+
+async def test_unplaced_record():
+    """Records without a key are rows too: they are counted, and delivered with the pages of several passes."""
+    shown = iter(["ab", "ca", "ab", "ca", *["ab"] * 20])  # the first page of two, which is followed by no customer
+
+    async def fetch(number, *_):
+        keys = [Key(id_, EPOCH) for id_ in (next(shown) if number == 1 else "")]
+        unplaced_ids = [7] if number == 2 else []
+        return RawPage(keys=keys, count=4, has_next=number == 1, unplaced_ids=unplaced_ids, raw=b"")
+
+    reader = TieReader(fetch, lambda: 8, descending=False)
+    pages = await reader.read(EPOCH, TimeRange(), 2)
+    assert {key.id for page in pages for key in page.keys} == {"a", "b", "c"}
+    assert {id_ for page in pages for id_ in page.unplaced_ids} == {7}
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_every_reading_twice(seed):
+    """If the order depends on the slice, everybody is read twice: each pass is repeated, and no more are needed."""
+    customers = MovingList.created_at([7 * seed] * 60, tie_order="by slice", max_page_size=20)
+    passes = []
+
+    async def fetch(number, size, created_range):
+        if number == 1 and created_range.gte:
+            passes.append(size)
+        return customers.respond(number, size, created_range)
+
+    pages = await TieReader(fetch, lambda: 8, descending=False).read(
+        EPOCH + timedelta(microseconds=7 * seed), TimeRange(), 20
+    )
+    assert len({key.id for page in pages for key in page.keys}) == 60
+    assert len(passes) <= 2 * len(set(passes)) <= 16
+
+
 async def test_passes_of_same_size():
     """Pages of one customer cannot be made smaller, so that further passes repeat the mistakes of the first."""
     customers = MovingList.created_at([7] * 60, tie_order="by slice", max_page_size=1)
@@ -59,7 +121,7 @@ async def test_passes_of_same_size():
 
 @pytest.mark.parametrize("tie_order", ["random", "by slice"])
 async def test_passes_complement_each_other(tie_order):
-    """Passes that disagree suffice if together they hold as many customers as each of them counted."""
+    """Passes that disagree suffice if they show everybody twice: before a moment, and after it."""
     customers = MovingList.created_at([7 * n for n in range(50)] + [1_000] * 250 + [5_000 + n for n in range(50)])
     customers.tie_order = tie_order
     assert sorted(await read_ids(customers.fetch)) == sorted(f"c{n}" for n in range(350))

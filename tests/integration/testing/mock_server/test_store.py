@@ -1,6 +1,7 @@
 """Workspaces, and changes to their customers by hand."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -55,6 +56,43 @@ async def test_add_update_remove() -> None:
             ("edit", start[0]),
             ("delete", start[1]),
         ]
+
+
+async def test_updated_becomes_the_newest() -> None:
+    """A customer that changed comes first by `-updated`, also before those whose made-up `updated` is later."""
+    async with serve(30) as (server, client):
+        oldest, second, *_ = await client.ids("ordering=updated")
+        server.update(oldest, name="Una")
+        assert (await client.ids("ordering=-updated"))[0] == oldest
+        server.add(updated=NOON)
+        server.update(second, name="Otra")
+        assert (await client.ids("ordering=-updated"))[:3:2] == [second, oldest]
+        server.update(second, updated=NOON)
+        server.update(oldest, name="Otra vez")
+        assert (await client.ids("ordering=-updated"))[0] == oldest
+
+
+@pytest.mark.parametrize("customers", [3, [{"id": "cus_1"}, {"id": "cus_2", "test_mode": True}]])
+async def test_update_moves_to_test_data(customers: Any) -> None:
+    """`test_mode` moves a customer to the test data of its workspace and back; a value that is no boolean does not."""
+    async with serve({"acc_1": 1, "acc_2": customers}) as (server, client):
+        moved = server.customers("acc_2")[0]["id"]
+
+        async def ids(test_mode: bool, query: str = "ordering=created") -> list[str]:
+            headers = {"x_simple_workspace": "acc_2", "x_piriod_test_mode": str(test_mode)}
+            return await client.ids(f"page_size=100&{query}", **headers)
+
+        live, test = await ids(False), await ids(True)
+        server.update(moved, test_mode=True, name="Prueba")
+        assert (set(await ids(False)), set(await ids(True))) == ({*live} - {moved}, {*test, moved})
+        assert (await client.ids("ordering=-updated", x_simple_workspace="acc_2", x_piriod_test_mode="true"))[
+            0
+        ] == moved
+        server.update(moved, test_mode=Unchecked("no"))
+        assert moved in await ids(True)
+        server.update(moved, test_mode=False)
+        assert (await ids(False), await ids(True)) == (live, test)
+        assert [(change.kind, change.id) for change in server.changes] == [("edit", moved)] * 3
 
 
 async def test_metadata_is_filtered_as_text() -> None:
