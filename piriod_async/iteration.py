@@ -19,7 +19,7 @@ from piriod_async.errors import (
     PiriodError,
 )
 from piriod_async.invalid import InvalidRecord, InvalidRecords
-from piriod_async.iteration_report import COMPLETE, IterationReport
+from piriod_async.iteration_report import COMPLETE, LEFT, IterationReport
 from piriod_async.models import Customer, Page
 from piriod_async.pagination.by_created import CreatedPaginator, is_entire_list
 from piriod_async.pagination.by_page_number import PageNumberPaginator
@@ -290,7 +290,7 @@ class Iteration:
         try:
             yield self._report
         except BaseException as error:
-            self._report.outcome = type(error).__name__
+            self._report.outcome = LEFT if isinstance(error, GeneratorExit) else type(error).__name__
             if isinstance(error, PiriodError):
                 error.workspace = self.workspace
             if isinstance(error, IncompleteListError | DecodeError):

@@ -4,11 +4,13 @@ import asyncio
 import subprocess
 import sys
 from contextlib import aclosing
+from contextvars import copy_context
 
 import aiohttp
 import pytest
 from opentelemetry import context, trace
 from opentelemetry.trace import SpanKind, StatusCode
+from yarl import URL
 
 from piriod_async import APIConnectionError, PiriodError, RetryPolicy
 from piriod_async.integrations.opentelemetry import DURATION_BOUNDARIES
@@ -45,7 +47,7 @@ async def test_attributes(telemetry):
     async with MockServer(3) as server, server.session() as piriod:
         telemetry.instrument(piriod)
         await piriod.customers(name="a").collect()
-    port = int(server.url.rpartition(":")[2])
+        url = URL(server.url)
     [listing], [attempt] = telemetry.listings, telemetry.attempts
     assert (listing.kind, attempt.kind) == (SpanKind.INTERNAL, SpanKind.CLIENT)
     assert attempt.instrumentation_scope.name == "piriod_async"
@@ -53,8 +55,8 @@ async def test_attributes(telemetry):
         "http.request.method": "GET",
         "http.response.status_code": 200,
         "server.address": "127.0.0.1",
-        "server.port": port,
-        "url.full": f"{server.url}/customers/",
+        "server.port": url.port,
+        "url.full": str(url / "customers/"),
         "piriod.workspace": "acc_mock",
         "piriod.page": 1,
     }
@@ -106,21 +108,21 @@ async def test_errors(telemetry, fault, options, kind, status):
 
 async def test_left_listing(telemetry):
     """A listing that is left ends its span, and those of the attempts that are cancelled; neither is an error."""
-    async with MockServer(2_000) as server, server.session() as piriod:
+    async with MockServer(2_000, latency=0.005) as server, server.session() as piriod:
         telemetry.instrument(piriod)
-        server.fail(stall=True, page=2, times=None)
         async with aclosing(piriod.customers(ordering=None).pages()) as pages:
-            await anext(pages)
-            await until(lambda: piriod.stats.in_flight)
-            pending = piriod.stats.in_flight
+            delivered = 0
+            async for page in pages:
+                delivered += len(page.customers)
+                if pending := piriod.stats.in_flight:
+                    break
     [listing], attempts = telemetry.listings, telemetry.attempts
     cancelled = [span for span in attempts if span.attributes.get("error.type") == "CancelledError"]
     assert len(attempts) == piriod.stats.requests
-    assert len(cancelled) >= 1
-    assert pending
-    assert (listing.attributes["piriod.outcome"], listing.attributes["piriod.customers"]) == ("left", 100)
+    assert len(cancelled) >= pending  # some may have a response, and wait to decode it
+    assert (listing.attributes["piriod.outcome"], listing.attributes["piriod.customers"]) == ("left", delivered)
     assert {span.status.status_code for span in telemetry.spans} == {StatusCode.UNSET}
-    assert telemetry.total("piriod.client.customers") == 100
+    assert telemetry.total("piriod.client.customers") == delivered
 
 
 async def test_cancelled_task(telemetry):
@@ -193,7 +195,8 @@ async def test_across(telemetry):
             customers = await listing.collect()
     outcomes = {span.attributes["piriod.workspace"]: span.attributes["piriod.outcome"] for span in telemetry.listings}
     assert outcomes == {"acc_1": "complete", "acc_2": "complete", "acc_3": "AuthenticationError"}
-    assert list(customers) and {parent_of(span) for span in telemetry.listings} == {id_of(sync)}
+    assert list(customers) == ["acc_1", "acc_2"]
+    assert {parent_of(span) for span in telemetry.listings} == {id_of(sync)}
     assert telemetry.total("piriod.client.customers") == 253
     assert len(telemetry.attempts) == len(server.requests)
 
@@ -239,6 +242,7 @@ async def test_durations(telemetry):
     async with MockServer(450) as server, server.session() as piriod:
         telemetry.instrument(piriod)
         await piriod.customers().collect()
+        port = URL(server.url).port
     [point] = telemetry.points("http.client.request.duration")
     assert point.count == len(server.requests)
     assert point.explicit_bounds == DURATION_BOUNDARIES
@@ -246,7 +250,7 @@ async def test_durations(telemetry):
         "http.request.method": "GET",
         "http.response.status_code": 200,
         "server.address": "127.0.0.1",
-        "server.port": int(server.url.rpartition(":")[2]),
+        "server.port": port,
     }
     seconds = sum(span.end_time - span.start_time for span in telemetry.attempts) / 1e9
     assert point.sum == pytest.approx(seconds, abs=1e-3)
@@ -305,25 +309,18 @@ async def test_renewed_token(telemetry):
     assert telemetry.attempts[1].attributes["http.request.resend_count"] == 1
 
 
-def test_abandoned_loop(telemetry, caplog):
-    """A task that is destroyed with its event loop ends its span, and does not detach the context of another."""
-
-    async def main():
-        async with MockServer(3) as server:
-            server.fail(stall=True, times=None)
-            piriod = server.session(timeout=30)
-            telemetry.instrument(piriod)
-            coroutine = piriod.customers().count()
-            task = asyncio.create_task(coroutine)
-            await until(lambda: piriod.stats.in_flight)
-            task.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await task
-            await piriod.close()
-
-    asyncio.run(main())
-    assert len(telemetry.attempts) == 1
-    assert not [record for record in caplog.records if "detach" in record.getMessage()]
+async def test_destroyed_task(telemetry, caplog):
+    """A coroutine that is closed with its attempt pending, in another context, ends its spans and logs nothing."""
+    async with MockServer(3) as server, server.session() as piriod:
+        telemetry.instrument(piriod)
+        count = piriod.customers().count()
+        copy_context().run(count.send, None)
+        assert piriod.stats.in_flight
+        count.close()
+    assert [span.attributes["error.type"] for span in telemetry.attempts] == ["GeneratorExit"]
+    assert {span.status.status_code for span in telemetry.spans} == {StatusCode.UNSET}
+    assert len(telemetry.listings) == 1
+    assert not [record for record in caplog.records if record.name.startswith("opentelemetry")]
 
 
 API_ALONE = """

@@ -51,7 +51,7 @@ class Telemetry:
 
     def total(self, name: str) -> float:
         """Return the sum of a counter; 0 if nothing was added to it."""
-        return sum(point.value for point in self.points(name))
+        return float(sum(point.value for point in self.points(name)))
 
     def everything(self) -> str:
         """Return all that exporters may see, as text."""
