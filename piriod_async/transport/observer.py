@@ -24,6 +24,7 @@ class ListingObserver(Protocol):
 
     def attempt_sent(self, request: RequestInfo, resend_count: int) -> AttemptObserver:
         """An attempt is sent, in the running task; `resend_count` attempts of the request were sent before."""
+        ...
 
     def held_back(self, seconds: float) -> None:
         """The pace, a pause or the cap held back all requests of the token."""
@@ -40,3 +41,4 @@ class Observer(Protocol):
 
     def listing_started(self, url: URL, workspace: str) -> ListingObserver:
         """The first request of an iteration is about to be sent."""
+        ...

@@ -11,6 +11,7 @@ import pytest
 from piriod_async import APIConnectionError, PiriodError, PiriodSession
 from piriod_async.testing.mock_server import MockServer
 from tests.support.tasks import until
+from tests.support.telemetry import Telemetry
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
@@ -40,9 +41,11 @@ VALUES = ("Peñaflor", "Pe%C3%B1aflor", "penaflor", "76.086.428", "dorado", "tar
     ids=str,
 )
 async def test_faults(clock, caplog, fault):
-    """Each retry and listing is logged at INFO, each attempt at DEBUG, all without the filters."""
+    """Each retry and listing is logged at INFO, each attempt at DEBUG, all without the filters, as the spans are."""
     caplog.set_level(logging.DEBUG)
+    telemetry = Telemetry()
     async with MockServer(3) as server, server.session(retry=clock.policy(attempts=3)) as piriod:
+        telemetry.instrument(piriod)
         server.fail(**fault, times=None)
         with pytest.raises(PiriodError) as caught:
             await piriod.customers(**FILTERS).collect()
@@ -56,6 +59,8 @@ async def test_faults(clock, caplog, fault):
     numbers = [re.match(r"attempt page=1 workspace=acc_mock attempt=(\d) ", line)[1] for line in lines[DEBUG]]
     assert numbers == [*map(str, range(1, attempts + 1)), "1"]
     assert " status=200 " in lines[DEBUG][-1]
+    assert len(telemetry.attempts) == attempts + 1
+    assert not [value for value in VALUES if value in telemetry.everything()]
     loud = [record for record in caplog.records if record.levelno > logging.DEBUG]
     assert not [
         record for record in [*ours, *loud] for value in VALUES if value in repr(vars(record)) + record.getMessage()

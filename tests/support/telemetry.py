@@ -1,5 +1,6 @@
 """Records spans and metrics in memory."""
 
+import json
 from typing import Any
 
 from opentelemetry.sdk.metrics import MeterProvider
@@ -23,6 +24,10 @@ class Telemetry:
 
     def instrument(self, session: PiriodSession) -> None:
         instrument(session, tracer_provider=self._tracers, meter_provider=self._meters)
+
+    def clear(self) -> None:
+        """Forget the spans that have ended."""
+        self._exporter.clear()
 
     @property
     def spans(self) -> list[ReadableSpan]:
@@ -56,7 +61,8 @@ class Telemetry:
     def everything(self) -> str:
         """Return all that exporters may see, as text."""
         data = self._reader.get_metrics_data()
-        return "\n".join([*(span.to_json() for span in self.spans), data.to_json() if data else ""])
+        texts = [*(span.to_json() for span in self.spans), data.to_json() if data else "null"]
+        return "\n".join(repr(json.loads(text)) for text in texts)  # JSON escapes letters with accents
 
 
 def parent_of(span: ReadableSpan) -> int | None:
