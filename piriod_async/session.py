@@ -130,7 +130,7 @@ class PiriodSession:
             They are evenly spaced, so that they cause no 429. Below it, the rate adapts to the server's 429s.
 
     Raises:
-        ConfigurationError: An argument is not valid.
+        ConfigurationError: An argument, or the environment variable `PIRIOD_LOG`, is not valid.
     """
 
     def __init__(
