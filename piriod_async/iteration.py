@@ -143,6 +143,8 @@ class Iteration:
                 f"several customers match: expected one or none, got {shown}", ids=ids, count=count
             )
             error.workspace, error.attempts = self.workspace, 1
+            if self._report:
+                self._report.outcome = type(error).__name__
             raise self._transport.redactor.error(error, sys.exception())  # an id may echo the request
 
     async def aclose(self) -> None:

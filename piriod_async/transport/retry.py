@@ -172,7 +172,7 @@ class _RetryLoop(Generic[R, T]):
             self._notify(refusal, 0.0 if is_renewed else None)
         self.renewals += is_renewed
         if is_renewed:
-            message = "retry page=%d workspace=%s attempt=%d reason=401 wait=0.00, with a new token"
+            message = "retry page=%d workspace=%s attempt=%d reason=401 wait=0.00 renewed=token"
             logger.info(message, self.request.page, self.request.workspace, self.attempts)
         return is_renewed
 

@@ -8,7 +8,7 @@ from logging import DEBUG, INFO
 
 import pytest
 
-from piriod_async import APIConnectionError, PiriodError, PiriodSession
+from piriod_async import APIConnectionError, MultipleCustomersError, PiriodError, PiriodSession
 from piriod_async.testing.mock_server import MockServer
 from tests.support.tasks import until
 from tests.support.telemetry import Telemetry
@@ -114,6 +114,19 @@ async def test_figures_of_listings(clock, caplog):
         ("IncompleteListError", 200, 0),
     ]
     assert sum(int(line["requests"]) for line in lines) == len(server.requests)
+
+
+async def test_several_instead_of_one(caplog):
+    """A listing that `one_or_none` ends, at its second customer, is logged with the error."""
+    caplog.set_level(INFO)
+    async with MockServer(3) as server, server.session() as piriod:
+        listing = piriod.customers()
+        async with aclosing(aiter(listing)) as customers:
+            await anext(customers)
+        for each in (piriod.customers(), piriod.customers(after=listing.checkpoint)):
+            with pytest.raises(MultipleCustomersError):
+                await each.one_or_none()
+    assert [line["outcome"] for line in listing_lines(caplog)] == ["left", *["MultipleCustomersError"] * 2]
 
 
 async def test_cancelled_listing(caplog):

@@ -299,14 +299,17 @@ async def test_cancelled_wait(telemetry, clock):
     assert len(telemetry.attempts) == 1
 
 
-async def test_renewed_token(telemetry):
-    """An attempt that is refused with an old token, and its repeat, have a span each."""
+async def test_renewed_token(telemetry, caplog):
+    """An attempt that is refused with an old token, and its repeat, have a span each, and a line of the log between."""
+    caplog.set_level("INFO", "piriod_async")
     tokens = ["old", "new"]
     async with MockServer(3, token="new") as server, server.session(token=lambda: tokens.pop(0)) as piriod:
         telemetry.instrument(piriod)
         await piriod.customers().collect()
     assert [span.attributes["http.response.status_code"] for span in telemetry.attempts] == [401, 200]
     assert telemetry.attempts[1].attributes["http.request.resend_count"] == 1
+    line = "retry page=1 workspace=acc_mock attempt=1 reason=401 wait=0.00 renewed=token"
+    assert caplog.records[0].getMessage() == line
 
 
 async def test_destroyed_task(telemetry, caplog):
