@@ -15,6 +15,7 @@ async with PiriodSession(token="…", workspace="acc_…") as piriod:  # or Piri
 - `Checkpoint` resumes an interrupted listing.
 - Every error is a `PiriodError`; `piriod_async.errors` has the tree.
 - `RetryPolicy` configures retries, and `on_attempt=` receives every `Attempt`.
+- `PIRIOD_LOG=info` in the environment prints retries and listings on standard error, `debug` every attempt too.
 - `piriod_context` and `PIRIOD` bind a session to an aiohttp application.
 
 Imported on demand: `piriod_async.export` (JSON lines, CSV, Parquet, Arrow), `piriod_async.testing` (a mock server and

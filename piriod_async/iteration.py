@@ -19,6 +19,7 @@ from piriod_async.errors import (
     PiriodError,
 )
 from piriod_async.invalid import InvalidRecord, InvalidRecords
+from piriod_async.iteration_report import COMPLETE, LEFT, IterationReport
 from piriod_async.models import Customer, Page
 from piriod_async.pagination.by_created import CreatedPaginator, is_entire_list
 from piriod_async.pagination.by_page_number import PageNumberPaginator
@@ -77,6 +78,7 @@ class Iteration:
     _reported: set[int] = field(factory=set, init=False)
     _delivered_before: int = field(default=0, init=False)
     _paginator: Paginator | None = field(default=None, init=False)
+    _report: IterationReport | None = field(default=None, init=False)  # from the first request to the end
 
     async def advance(self) -> bool:
         """Go to the next page. The old one is dropped before, so that only one decoded page is alive.
@@ -86,7 +88,7 @@ class Iteration:
         """
         self._finish_page()
         self._paginator = self._paginator or self._paginate()
-        with self._annotating_errors():
+        with self._reporting() as report:
             if self._failure:
                 raise self._failure
             async for page in self._paginator:
@@ -96,6 +98,7 @@ class Iteration:
                 if self._failure:
                     raise self._failure
                 self._finish_page()
+            report.outcome = COMPLETE
         return False
 
     async def fetch_one(self, *, raise_invalid: bool) -> Page:
@@ -104,11 +107,12 @@ class Iteration:
         Args:
             raise_invalid: Whether to raise an error if it cannot be decoded; otherwise it is left out.
         """
-        with self._annotating_errors():
+        with self._reporting() as report:
             page = await self._fetch(1, 1, self._created_range)
             decoded = await self._decode(page)
             if raise_invalid and decoded.invalid:
                 raise _to_error(decoded.invalid[0][1])
+            report.outcome = COMPLETE
             return _to_page(page, decoded.customers)
 
     async def fetch_only(self) -> tuple[Customer | None, bool]:
@@ -117,13 +121,14 @@ class Iteration:
         Returns:
             The only customer, or None, and whether the response proves that no other customer matches.
         """
-        with self._annotating_errors():
+        with self._reporting() as report:
             page = await self._fetch(1, 2, self._created_range)
             unique = page.deduplicated()
             decoded = await self._decode(unique)
             self.require_one([key.id for key in unique.keys], page.count)  # one that cannot be decoded counts too
             if decoded.invalid:
                 raise _to_error(decoded.invalid[0][1])
+            report.outcome = COMPLETE
             return next(iter(decoded.customers), None), page.is_complete
 
     def require_one(self, ids: Collection[str], count: int) -> None:
@@ -138,13 +143,20 @@ class Iteration:
                 f"several customers match: expected one or none, got {shown}", ids=ids, count=count
             )
             error.workspace, error.attempts = self.workspace, 1
+            if self._report:
+                self._report.outcome = type(error).__name__
             raise self._transport.redactor.error(error, sys.exception())  # an id may echo the request
 
     async def aclose(self) -> None:
-        """Cancel pending requests."""
+        """Cancel pending requests, and report the end."""
         paginator, self._paginator = self._paginator, None
-        if paginator:
-            await paginator.aclose()
+        report, self._report = self._report, None
+        try:
+            if paginator:
+                await paginator.aclose()
+        finally:
+            if report:
+                report.end(self.delivered)
 
     @property
     def delivered(self) -> int:
@@ -176,6 +188,8 @@ class Iteration:
         else:
             self.cursor = None  # a list of one page may lack `created`
         self._delivered_before += len(self.page.customers)
+        if self._report:
+            self._report.delivered(self._delivered_before)
         self.page, self._page_keys, self.delivered_in_page = _NO_PAGE, (), 0
 
     def _paginate(self) -> Paginator:
@@ -209,7 +223,8 @@ class Iteration:
         params = self.query.params(
             page=number, page_size=size, created__gte=created_range.gte, created__lte=created_range.lte
         )
-        page = await self._transport.fetch(params, decode, request=request, counters=self.counters)
+        observed = self._report.observed if self._report else None
+        page = await self._transport.fetch(params, decode, request=request, counters=self.counters, observed=observed)
         if self.total is None:
             already_delivered = 0
             if self.cursor and self.cursor.created:
@@ -269,11 +284,17 @@ class Iteration:
         return TimeRange(query.created__gte, query.created__lte)
 
     @contextmanager
-    def _annotating_errors(self) -> Iterator[None]:
+    def _reporting(self) -> Iterator[IterationReport]:
+        """Annotate errors, and report them at the end."""
+        if self._report is None:
+            observed = self._transport.observe(self.workspace)
+            self._report = IterationReport(self.workspace, self.counters, observed)
         try:
-            yield
-        except PiriodError as error:
-            error.workspace = self.workspace
+            yield self._report
+        except BaseException as error:
+            self._report.outcome = LEFT if isinstance(error, GeneratorExit) else type(error).__name__
+            if isinstance(error, PiriodError):
+                error.workspace = self.workspace
             if isinstance(error, IncompleteListError | DecodeError):
                 error.checkpoint = self.checkpoint
             raise

@@ -69,7 +69,8 @@ class CustomerListing(ScopedIterable):
 
         Only the customer that comes with the count is checked against the filters.
         """
-        page = await self._new_iteration().fetch_one(raise_invalid=False)
+        async with aclosing(self._new_iteration()) as iteration:
+            page = await iteration.fetch_one(raise_invalid=False)
         return page.count
 
     async def first(self) -> Customer | None:
@@ -78,7 +79,9 @@ class CustomerListing(ScopedIterable):
         Sends one request; after a checkpoint, or if the first record is invalid and skipped, it may take more.
         """
         if self._after is None:
-            page = await self._new_iteration().fetch_one(raise_invalid=self._on_invalid == "raise")
+            async with aclosing(self._new_iteration()) as iteration:
+                page = await iteration.fetch_one(raise_invalid=self._on_invalid == "raise")
+                iteration.delivered_in_page = len(page.customers)
             if page.customers or not page.count:
                 return next(iter(page.customers), None)
         async with aclosing(self._iter_customers(self._new_iteration())) as customers:
@@ -98,7 +101,9 @@ class CustomerListing(ScopedIterable):
             PiriodError: As for every method that reads.
         """
         if self._after is None:
-            customer, is_complete = await self._new_iteration().fetch_only()
+            async with aclosing(self._new_iteration()) as iteration:
+                customer, is_complete = await iteration.fetch_only()
+                iteration.delivered_in_page = int(is_complete and customer is not None)
             if is_complete:
                 return customer
         found: dict[str, Customer] = {}

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterable, Hashable, Iterator
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypedDict, Unpack, cast
 
@@ -10,6 +11,7 @@ from attrs import frozen
 from piriod_async.access_report import AccessReport, make_report
 from piriod_async.checkpoint import Checkpoint
 from piriod_async.decoding.page_decoder import PageDecoder
+from piriod_async.env_logging import configure_logging
 from piriod_async.errors import ConfigurationError, QueryError
 from piriod_async.iteration import OnInvalid
 from piriod_async.listing import CustomerListing, check_on_invalid
@@ -129,7 +131,7 @@ class PiriodSession:
             many refuses none. Slow responses lower the rate. Below it, the rate adapts to the server's 429s.
 
     Raises:
-        ConfigurationError: An argument is not valid.
+        ConfigurationError: An argument, or the environment variable `PIRIOD_LOG`, is not valid.
     """
 
     def __init__(
@@ -149,6 +151,7 @@ class PiriodSession:
     ) -> None:
         token, base_url = hide_token(token), hide_login(base_url)  # from here on, tracebacks show neither
         check_positive_int("concurrency", concurrency)
+        configure_logging(_environ("PIRIOD_LOG"))
         self._is_derived = False
         self._configure(
             Connections(client_session=client_session, concurrency=concurrency),
@@ -309,7 +312,8 @@ class PiriodSession:
         Source: `GET /customers/`.
         """
         listing = self.customers(workspace=workspace, ordering=None, on_invalid="skip")
-        page = await listing._new_iteration().fetch_one(raise_invalid=False)  # noqa: SLF001
+        async with aclosing(listing._new_iteration()) as iteration:  # noqa: SLF001
+            page = await iteration.fetch_one(raise_invalid=False)
         return make_report(page, datetime.now(UTC), workspace=listing.workspace, test_mode=self._transport.test_mode)
 
     @show_filters

@@ -1,11 +1,12 @@
 """The record of an attempt, as the `on_attempt` hook receives it."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import TypeAlias
 
 from attrs import frozen
 
-from piriod_async.errors import PiriodError
+from piriod_async.errors import APIStatusError, DecodeError, PiriodError
 
 
 @frozen(kw_only=True)
@@ -49,3 +50,10 @@ class Attempt:
 
 
 AttemptHook: TypeAlias = Callable[[Attempt], None]  # None rather than object: refuses an async function
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """Return the HTTP status of an attempt that ended with this error, or with success; None if no response came."""
+    if isinstance(error, APIStatusError):
+        return error.status
+    return HTTPStatus.OK.value if error is None or isinstance(error, DecodeError) else None

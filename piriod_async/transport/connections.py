@@ -15,6 +15,7 @@ from piriod_async.transport.client_session import abandon_client_session, open_c
 from piriod_async.transport.fair_slots import FairSlots
 from piriod_async.transport.forks import notify_after_fork
 from piriod_async.transport.limiter import RequestLimiter
+from piriod_async.transport.observer import Observer
 from piriod_async.transport.pending import PendingRequests
 from piriod_async.transport.token_source import HiddenFunction, TokenSource
 
@@ -62,12 +63,14 @@ class Connections:
         client_session: The caller's aiohttp session, which we never close; None to open our own.
         concurrency: Requests in flight at once.
         current: The connections of the event loop used last; None before the first request.
+        observer: Observes all sessions that use them.
     """
 
     client_session: aiohttp.ClientSession | None = field(validator=_is_client_session)
     concurrency: int
     closed: bool = field(default=False, init=False)
     current: LoopConnections | None = field(default=None, init=False)
+    observer: Observer | None = field(default=None, init=False)
     _is_inherited: bool = field(default=False, init=False)
     _accounts: "WeakValueDictionary[object, Account]" = field(factory=WeakValueDictionary, init=False, repr=False)
 

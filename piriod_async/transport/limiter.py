@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeAlias
 
 from piriod_async.errors import APIStatusError, PiriodError, RateLimitError
 from piriod_async.transport.backoff import backoff_enabled
@@ -11,6 +12,8 @@ from piriod_async.transport.circuit_breaker import CircuitBreaker
 from piriod_async.transport.fair_slots import FairSlots
 from piriod_async.transport.pacer import Pacer
 from piriod_async.transport.rate_cap import RateCap
+
+OnHeld: TypeAlias = Callable[[float], None]
 
 
 class RequestLimiter:
@@ -60,31 +63,33 @@ class RequestLimiter:
         """Seconds until the pause ends, or 0."""
         return max(self._paused_until - time.monotonic(), 0.0)
 
-    async def acquire(self, flow: object, cap: RateCap | None = None) -> None:
+    async def acquire(self, flow: object, cap: RateCap | None = None, on_held: OnHeld | None = None) -> None:
         """Wait for the cap, a slot, the end of the pause, and the pacer. `release` must follow, with the same cap.
 
         Args:
             flow: Identifies the listing that the request belongs to.
             cap: The caller's own limit. While a request waits for it, its slot is free for sessions without one.
+            on_held: Called with the seconds that the cap, a pause or the pacer held back all requests, each time that
+                the end of it was waited for.
 
         Raises:
             APIStatusError: The server asks for a silence that is too long to wait for.
         """
         if cap is None or not backoff_enabled():
-            await self._acquire(flow)
+            await self._acquire(flow, on_held)
             return
         async with cap.turn(flow):
-            async with self.waiting():
+            async with self._holding(on_held):
                 await cap.wait(self._sleep)
-            await self._acquire(flow)
+            await self._acquire(flow, on_held)
 
-    async def _acquire(self, flow: object) -> None:
+    async def _acquire(self, flow: object, on_held: OnHeld | None) -> None:
         self._check_circuit()
         await self.slots.acquire(flow)
         try:
             self._check_circuit()  # it may have been opened meanwhile
             if self._pacer.rate is not None and backoff_enabled():
-                await self._wait_to_send()
+                await self._wait_to_send(on_held)
             await self._connections.acquire(self)
         except BaseException:
             self.slots.release()
@@ -154,12 +159,23 @@ class RequestLimiter:
         if self._circuit.is_open and backoff_enabled():
             self._circuit.check(time.monotonic())
 
-    async def _wait_to_send(self) -> None:
+    async def _wait_to_send(self, on_held: OnHeld | None) -> None:
         async with self._pacing_lock:  # the first waiter sleeps, the others wait for it
             self._check_circuit()
             now = time.monotonic()
             while (due := max(self._paused_until, self._pacer.next_send_at)) > now:
-                async with self.waiting():
+                async with self._holding(on_held):
                     await self._sleep(due - now)
                 now = max(due, time.monotonic())  # the `sleep` of a test may return at once
             self._pacer.record_send(time.monotonic())
+
+    @asynccontextmanager
+    async def _holding(self, on_held: OnHeld | None) -> AsyncIterator[None]:
+        """Run code that waits; one request does, and the others wait for it, so the seconds are those of the clock."""
+        started = time.monotonic()
+        try:
+            async with self.waiting():
+                yield
+        finally:
+            if on_held:
+                on_held(time.monotonic() - started)

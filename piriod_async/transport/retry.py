@@ -1,5 +1,6 @@
 """The retry loop of a request: send, decode; on failure decide, wait, and again."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -13,13 +14,13 @@ from piriod_async.errors import (
     APIStatusError,
     APITimeoutError,
     AuthenticationError,
-    DecodeError,
     PiriodError,
     RateLimitError,
 )
-from piriod_async.transport.attempts import Attempt, AttemptHook, RequestInfo
+from piriod_async.transport.attempts import Attempt, AttemptHook, RequestInfo, status_of
 from piriod_async.transport.deadline import Deadline
 from piriod_async.transport.limiter import RequestLimiter
+from piriod_async.transport.observer import ListingObserver
 from piriod_async.transport.rate_cap import RateCap
 from piriod_async.transport.retry_budget import RetryBudget
 from piriod_async.transport.retry_policy import RetryPolicy
@@ -56,6 +57,7 @@ class Retrier:
         request: RequestInfo,
         flow: object,
         token: TokenUse | None = None,
+        observed: ListingObserver | None = None,
     ) -> T:
         """Send a request and decode its response, again while that fails.
 
@@ -66,11 +68,12 @@ class Retrier:
             flow: Identifies the listing that the request belongs to; the limiter is fair between flows.
             token: The token, if it can be renewed. After a 401, the request is repeated with another one. Such an
                 attempt costs neither one of the policy's attempts nor budget. A second 401 in a row is final.
+            observed: Observes each attempt.
 
         Raises:
             PiriodError: The error of the last attempt.
         """
-        return await _RetryLoop(self, send, decode, request, flow, token).run()
+        return await _RetryLoop(self, send, decode, request, flow, token, observed).run()
 
 
 @define(eq=False)
@@ -83,6 +86,7 @@ class _RetryLoop(Generic[R, T]):
     request: RequestInfo
     flow: object
     token: TokenUse | None
+    observed: ListingObserver | None
     attempts: int = 0
     renewals: int = 0  # attempts that were repeated with a new token
     reported: int = 0  # attempts that `on_attempt` has seen
@@ -129,7 +133,7 @@ class _RetryLoop(Generic[R, T]):
                 self._annotate(error)
                 raise
             try:
-                result = await self.decode(await self._send(deadline))
+                result = await (self._exchange_observed if self.observed else self._exchange)(deadline)
             except PiriodError as error:
                 self._annotate(error)
                 self.last_error = error
@@ -147,11 +151,13 @@ class _RetryLoop(Generic[R, T]):
 
     async def _acquire(self) -> None:
         """Acquire the limiter, but hold no slot while the token is renewed: it would be refused."""
-        await self.retrier.limiter.acquire(self.flow, self.retrier.cap)
+        limiter, cap = self.retrier.limiter, self.retrier.cap
+        on_held = self.observed.held_back if self.observed else None
+        await limiter.acquire(self.flow, cap, on_held)
         while self.token and self.token.must_wait:
-            self.retrier.limiter.release(self.retrier.cap)
+            limiter.release(cap)
             await self.token.ready()
-            await self.retrier.limiter.acquire(self.flow, self.retrier.cap)
+            await limiter.acquire(self.flow, cap, on_held)
 
     async def _renew(self, refusal: AuthenticationError) -> bool:
         """Return whether the request can be repeated with another token; report the attempt when that is known."""
@@ -166,8 +172,24 @@ class _RetryLoop(Generic[R, T]):
             self._notify(refusal, 0.0 if is_renewed else None)
         self.renewals += is_renewed
         if is_renewed:
-            logger.info("%s: 401 at attempt %d, repeating it with a new token", self.request, self.attempts)
+            message = "retry page=%d workspace=%s attempt=%d reason=401 wait=0.00 renewed=token"
+            logger.info(message, self.request.page, self.request.workspace, self.attempts)
         return is_renewed
+
+    async def _exchange(self, deadline: Deadline) -> T:
+        return await self.decode(await self._send(deadline))
+
+    async def _exchange_observed(self, deadline: Deadline) -> T:
+        assert self.observed  # noqa: S101 (the caller checked it)
+        attempt = self.observed.attempt_sent(self.request, self.attempts)
+        try:
+            result = await self._exchange(deadline)
+        except BaseException as error:
+            is_cut_off = isinstance(error, asyncio.CancelledError) and deadline.expired()
+            attempt.ended(self.duration, APITimeoutError(str(self.request)) if is_cut_off else error)
+            raise
+        attempt.ended(self.duration, None)
+        return result
 
     async def _send(self, deadline: Deadline) -> R:
         """Send the request, for which the limiter is acquired, and release that."""
@@ -215,8 +237,9 @@ class _RetryLoop(Generic[R, T]):
         self.retry_cost = cost
         self.sleep_seconds = 0.0 if throttled else backoff  # while throttled, only the limiter waits
         reason = error.status if isinstance(error, APIStatusError) else type(error).__name__
-        message = "%s: %s at attempt %d of %d, waiting %.2f s"
-        logger.info(message, self.request, reason, attempt_number, policy.attempts, next_wait)
+        message = "retry page=%d workspace=%s attempt=%d attempts=%d reason=%s wait=%.2f"
+        page, workspace = self.request.page, self.request.workspace
+        logger.info(message, page, workspace, attempt_number, policy.attempts, reason, next_wait)
         return next_wait
 
     def _max_elapsed_error(self) -> APITimeoutError:
@@ -235,10 +258,6 @@ class _RetryLoop(Generic[R, T]):
         self.reported = self.attempts
         if self.retrier.on_attempt is None:
             return
-        if isinstance(error, APIStatusError):
-            status: int | None = error.status
-        else:
-            status = HTTPStatus.OK.value if error is None or isinstance(error, DecodeError) else None
         attempt = Attempt(
             method=self.request.method,
             page=self.request.page,
@@ -246,7 +265,7 @@ class _RetryLoop(Generic[R, T]):
             retry=self.attempts - 1,
             started_at=time.time() - (time.monotonic() - self.sent_at),
             duration=self.duration,
-            status=status,
+            status=status_of(error),
             error=error,
             next_wait=next_wait,
         )

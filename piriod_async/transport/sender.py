@@ -70,17 +70,28 @@ class Sender:
             PiriodError: The attempt failed. Neither it nor its cause has a secret, nor aiohttp's local variables.
         """
         single_send = SingleSend()
-        handled = sys.exception()
+        handled, started = sys.exception(), time.monotonic()
         try:
             response = await self._exchange(url, headers, single_send)
         except BaseException as error:
             failure = self._failure(error, request, single_send.proxy)
+            name, seconds = type(failure or error).__name__, time.monotonic() - started
+            message = "attempt page=%d workspace=%s attempt=%d error=%s seconds=%.3f"
+            logger.debug(message, request.page, request.workspace, attempt_number, name, seconds)
             if failure is None:  # cancelled, or a bug
                 clear_aiohttp_frames(error, handled)
                 raise
             cause = self.redactor.error(error, handled)
             raise failure from (cause.__cause__ if isinstance(cause, DroppedConnectionError) else cause)
-        logger.debug("%s: %d at attempt %d, %.3f s", request, response.status, attempt_number, response.seconds)
+        logger.debug(
+            "attempt page=%d workspace=%s attempt=%d status=%d seconds=%.3f bytes=%d",
+            request.page,
+            request.workspace,
+            attempt_number,
+            response.status,
+            response.seconds,
+            len(response.body),
+        )
         if response.status != HTTPStatus.OK:
             response = response.redacted()
         _check(response, request, single_send.proxy)

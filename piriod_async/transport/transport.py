@@ -15,6 +15,7 @@ from piriod_async.transport.auth import Secret
 from piriod_async.transport.connections import Connections, LoopConnections
 from piriod_async.transport.counters import RequestCounters
 from piriod_async.transport.limiter import RequestLimiter
+from piriod_async.transport.observer import ListingObserver
 from piriod_async.transport.pending import PendingRequests
 from piriod_async.transport.proxy import proxy_kwargs
 from piriod_async.transport.rate_cap import RateCap
@@ -110,6 +111,11 @@ class Transport:
         """Takes the token out of errors."""
         return self.account.tokens.redactor
 
+    def observe(self, workspace: str) -> ListingObserver | None:
+        """Start to observe an iteration, if the session is instrumented."""
+        observer = self.connections.observer
+        return observer.listing_started(self.url, workspace) if observer else None
+
     async def fetch(
         self,
         params: Iterable[tuple[str, str]],
@@ -117,6 +123,7 @@ class Transport:
         *,
         request: RequestInfo,
         counters: RequestCounters,
+        observed: ListingObserver | None = None,
     ) -> T:
         """Send a GET request, retry it while it fails, and return the decoded body.
 
@@ -125,6 +132,7 @@ class Transport:
             decode: Called with a 200; a retryable error that it raises is retried.
             request: Describes the request in messages, logs and `Attempt`.
             counters: Counts the request, in addition to the transport's own; the limiter is fair between counters.
+            observed: Observes the iteration that the request belongs to.
 
         Raises:
             PiriodError: The request failed; see `errors`.
@@ -156,7 +164,12 @@ class Transport:
         async with state.pending.track():
             await token.ready()
             return await state.retrier.call(
-                send, decode_safely, request=request, flow=counters, token=token if tokens.can_renew else None
+                send,
+                decode_safely,
+                request=request,
+                flow=counters,
+                token=token if tokens.can_renew else None,
+                observed=observed,
             )
 
     async def _for_running_loop(self) -> _LoopState:

@@ -1,12 +1,9 @@
-"""`on_attempt`: what it sees of a session, and how OpenTelemetry can use it."""
+"""`on_attempt`: what it sees of a session."""
 
 import time
 
 import pytest
 from blockbuster import BlockingError
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from piriod_async import (
     APIConnectionError,
@@ -116,39 +113,3 @@ def test_invalid_hook():
 
     with pytest.raises(ConfigurationError, match="expected a function, not async, or None"):
         PiriodSession("token", on_attempt=log)
-
-
-async def test_opentelemetry(clock):
-    """The README's example makes one span per attempt, inside the caller's."""
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracer = provider.get_tracer("billing-sync")
-
-    def trace(attempt):
-        started = int(attempt.started_at * 1e9)
-        span = tracer.start_span(
-            f"{attempt.method} /customers/",
-            start_time=started,
-            attributes={
-                "piriod.workspace": attempt.workspace,
-                "piriod.page": attempt.page,
-                "http.response.status_code": attempt.status or 0,
-                "http.request.resend_count": attempt.retry,
-            },
-        )
-        if attempt.error:
-            span.record_exception(attempt.error)
-        span.end(started + int(attempt.duration * 1e9))
-
-    async with MockServer(250) as server, server.session(retry=clock.policy(), on_attempt=trace) as piriod:
-        server.fail(status=500)
-        with tracer.start_as_current_span("sync") as sync:
-            await piriod.customers(ordering=None).collect()
-    *spans, parent = exporter.get_finished_spans()
-    assert len(spans) == len(server.requests) == 5
-    assert parent.context.span_id == sync.get_span_context().span_id
-    assert {span.parent.span_id for span in spans} == {parent.context.span_id}
-    assert sorted(span.attributes["http.response.status_code"] for span in spans) == [200, 200, 200, 200, 500]
-    assert all(parent.start_time - 1e6 <= span.start_time <= span.end_time for span in spans)
-    assert [event.name for span in spans for event in span.events] == ["exception"]

@@ -1,4 +1,4 @@
-"""The token appears in no repr, message, log record or traceback, not even one with local variables."""
+"""The token appears in no repr, message, log record, span or traceback, not even one with local variables."""
 
 import asyncio
 import logging
@@ -31,12 +31,14 @@ from piriod_async.testing.mock_server import MockServer
 from piriod_async.transport.auth import Secret
 from tests.support.reports import report_of
 from tests.support.tasks import until
+from tests.support.telemetry import Telemetry
 from tests.support.tls import untrusted_context
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
 TOKEN = "tk_" + "0123456789abcdef" * 6  # longer than what rich and structlog show of a text
 PART = TOKEN[3:19]
+TELEMETRY = Telemetry()  # of all sessions below
 
 
 @asynccontextmanager
@@ -45,6 +47,7 @@ async def session_at(base_url, **options):
     async with PiriodSession(
         **{"token": TOKEN, "workspace": "acc_mock", "base_url": base_url, "retry": policy} | options
     ) as piriod:
+        TELEMETRY.instrument(piriod)
         yield piriod
 
 
@@ -346,7 +349,8 @@ FAILURES = [
 
 @pytest.mark.parametrize(("fail", "kind"), FAILURES, ids=[fail.__name__ for fail, _ in FAILURES])
 async def test_failure(fail, kind, caplog, monkeypatch):
-    """Neither the error, with its traceback and causes, nor the log contains the token."""
+    """Neither the error, with its traceback and causes, nor the log, nor a span or metric contains the token."""
+    TELEMETRY.clear()
     monkeypatch.setenv("NO_PROXY", "*")
     for name in ("", "piriod_async", "aiohttp"):
         caplog.set_level(logging.DEBUG, name)
@@ -357,6 +361,7 @@ async def test_failure(fail, kind, caplog, monkeypatch):
     for part in (PART, OLD[10:26]):
         assert part not in report
         assert part not in caplog.text
+        assert part not in TELEMETRY.everything()
         assert not [record for record in caplog.records if part in repr(vars(record))]
 
 

@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO, TextIO, TypeAlias, assert_type
 
 from aiohttp import ClientSession, web
+from opentelemetry import metrics, trace
 
 from piriod_async import (
     PIRIOD,
@@ -60,6 +61,7 @@ from piriod_async import (
 )
 from piriod_async.export.arrow_format import ArrowStreamEncoder
 from piriod_async.export.parquet_format import ParquetEncoder
+from piriod_async.integrations.opentelemetry import instrument
 from piriod_async.testing.mock_server import MockServer, Unchecked
 
 Skipped: TypeAlias = list[tuple[str, str | None, str, bytes]]
@@ -428,6 +430,8 @@ def application() -> web.Application:
 async def mock_server() -> None:
     async with MockServer(customers=100, seed=7) as server, server.session() as piriod:
         assert_type(piriod, PiriodSession)
+        instrument(piriod)
+        instrument(piriod, tracer_provider=trace.get_tracer_provider(), meter_provider=metrics.get_meter_provider())
         assert_type(server.url, str)
         assert_type(server.add(name="Ñandú"), str)
         server.fail(status=503, times=2, retry_after=1)

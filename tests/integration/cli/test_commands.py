@@ -102,8 +102,8 @@ async def test_verbose(run_cli_in_thread):
         verbose = await run_cli_in_thread("customers", "-v", **env_of(server))
         quiet = await run_cli_in_thread("customers", **env_of(server))
     assert verbose.returncode == 0
-    assert f"page 1 of {server.workspace}: 503 at attempt 1" in verbose.stderr
-    assert f"page 1 of {server.workspace}: 200 at attempt 2" in verbose.stderr
+    assert f"page=1 workspace={server.workspace} attempt=1 status=503" in verbose.stderr
+    assert f"page=1 workspace={server.workspace} attempt=2 status=200" in verbose.stderr
     assert quiet.stderr == ""
 
 

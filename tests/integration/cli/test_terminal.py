@@ -83,7 +83,7 @@ async def test_progress_of_several_workspaces(tmp_path):
     assert "acc_1 (1 of 2)" in shown
     assert "acc_2 (2 of 2)" in shown
     assert re.search(r"150 of 150 customers", shown)
-    assert re.search(r"GET /customers/ page \d of acc_2: 200 at attempt 1", shown)
+    assert re.search(r"attempt page=\d workspace=acc_2 attempt=1 status=200", shown)
 
 
 async def test_interrupt(tmp_path):

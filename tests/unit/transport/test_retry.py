@@ -256,11 +256,11 @@ async def test_log(clock, caplog):
         await Server(clock, RESET, status_error(503), status_error(429, 7.0), status_error(500)).call(
             clock.policy(attempts=4)
         )
-    messages = [record.getMessage().rpartition(", ")[0] for record in caplog.records]
+    messages = [record.getMessage().rpartition(" wait=")[0] for record in caplog.records]
     assert messages == [
-        "GET /customers/ page 3 of acc_1: APIConnectionError at attempt 1 of 4",
-        "GET /customers/ page 3 of acc_1: 503 at attempt 2 of 4",
-        "GET /customers/ page 3 of acc_1: 429 at attempt 3 of 4",
+        "retry page=3 workspace=acc_1 attempt=1 attempts=4 reason=APIConnectionError",
+        "retry page=3 workspace=acc_1 attempt=2 attempts=4 reason=503",
+        "retry page=3 workspace=acc_1 attempt=3 attempts=4 reason=429",
     ]
 
 
