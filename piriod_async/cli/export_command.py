@@ -8,9 +8,9 @@ from contextlib import ExitStack, aclosing, nullcontext
 from typing import Any
 
 import click
-from attrs import define, evolve, field
+from attrs import define, field
 
-from piriod_async import Checkpoint, CustomerListing, InvalidRecord, PiriodError, PiriodSession
+from piriod_async import CustomerListing, InvalidRecord, PiriodError, PiriodSession
 from piriod_async.cli.connection import open_sessions, resolve_connection
 from piriod_async.cli.messages import (
     ERROR,
@@ -179,7 +179,7 @@ class _Export:
             self._written = resumable.count
             already_written = resumable.state.customers.get(workspace, 0)
             if after := resumable.state.checkpoints.get(workspace):
-                listing = self._resume(listing, after, session)
+                listing = session.customers(workspace=workspace, after=after, **self.options.listing_arguments)
         self._show_progress(workspace, listing, already_written)
         invalid_before = self.invalid.get(workspace, 0)
         checkpoint = None  # of what is written; listing.checkpoint already covers the page that is being written
@@ -215,11 +215,6 @@ class _Export:
             return ""
         more = [f"{total - len(examples):,} more"] if total > len(examples) else []
         return f"customers left out because they cannot be decoded: {total:,} ({'; '.join(examples + more)})"
-
-    def _resume(self, listing: CustomerListing, after: Checkpoint, session: PiriodSession) -> CustomerListing:
-        if self.options.mock is not None:  # the mock server has another port in each run
-            after = evolve(after, query=listing.fingerprint)
-        return session.customers(workspace=listing.workspace, after=after, **self.options.listing_arguments)
 
     def _show_progress(self, workspace: str, listing: CustomerListing, already_written: int) -> None:
         label, count, remaining = workspace, len(self.workspaces), self._remaining
