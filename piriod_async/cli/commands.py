@@ -82,7 +82,7 @@ def cli() -> None:
 
 
 @cli.command(epilog=EXIT_CODES)
-@filter_options
+@filter_options(FILTERS)
 @click.option("--no-check-filters", is_flag=True, help="Do not verify that results match the filters.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out customers that cannot be decoded, and report them.")
 @click.option("--limit", type=POSITIVE, metavar="N", help="Maximum number of customers, over all workspaces.")
