@@ -26,7 +26,8 @@ def print_changes(options: ChangesOptions) -> int:
     Raises:
         CommandError: They cannot be read, or printing was interrupted.
     """
-    encode = _encode_rows(TextTable(_COLUMNS, {"run"})) if options.output_format == "table" else _encode_json_lines
+    table = TextTable(_COLUMNS, {"run"})
+    encode = _encode_json_lines if options.output_format == "jsonl" else lambda batch: table.encode(map(_to_row, batch))
     with command_errors():
         asyncio.run(_print(options, encode))
     return OK
@@ -43,18 +44,15 @@ async def _print(options: ChangesOptions, encode: Callable[[Iterable[Change]], b
         write_stdout(encode(batch))
 
 
-def _encode_rows(table: TextTable) -> Callable[[Iterable[Change]], bytes]:
-    return lambda changes: table.encode(map(_to_row, changes))
-
-
 def _to_row(change: Change) -> tuple[object, ...]:
     customer = change.after or change.before
-    fields = "; ".join(f"{name}: {_text(old)} → {_text(new)}" for name, (old, new) in _plain_fields(change).items())
-    name = customer.name if customer else ""
-    return change.run, change.kind, change.workspace, change.id, name or "", fields
+    name = customer.name if customer else None
+    fields = _plain_fields(change) if change.fields else {}
+    differences = "; ".join(f"{field}: {_to_text(old)} → {_to_text(new)}" for field, (old, new) in fields.items())
+    return change.run, change.kind, change.workspace, change.id, name or "", differences
 
 
-def _text(value: object) -> str:
+def _to_text(value: object) -> str:
     return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
@@ -69,6 +67,8 @@ def _to_dict(change: Change) -> dict[str, Any]:
 
 
 def _plain_fields(change: Change) -> dict[str, tuple[Any, Any]]:
-    """Return the fields that differ, as plain data before and after."""
+    """Return the fields that differ, as plain data before and after; the other side of nobody is null."""
     before, after = (customer.to_dict() if customer else {} for customer in (change.before, change.after))
-    return {name: (before.get(name), after.get(name)) for name in change.fields}
+    if before and after:
+        return {name: (before[name], after[name]) for name in change.fields}
+    return {name: (before.get(name), after.get(name)) for name, value in (before or after).items() if value is not None}

@@ -86,7 +86,7 @@ def test_help(run_cli):
     for arguments in (["--help"], ["customers", "-h"], []):
         done = run_cli(*arguments)
         assert done.returncode == (0 if arguments else 2)
-        for code in ("0 ", "1 ", "2 ", "3 ", "130 "):
+        for code in ("0 ", "1 ", "2 ", "3 ", "4 ", "130 "):
             assert re.search(rf"^ +{code} +\w", done.stdout + done.stderr, re.MULTILINE)
 
 
@@ -131,6 +131,6 @@ def test_mock_server_workspace(run_cli):
 
 def test_layers():
     """The command line uses public names only, one constant of `pagination`, `Secret`, and helpers."""
-    allowed = NAMES | {"cli", "export", "testing", "pagination", "plain_text", "version", "transport"}
+    allowed = NAMES | {"cli", "export", "mirror", "testing", "pagination", "plain_text", "version", "transport"}
     for path in (PACKAGE / "cli").glob("*.py"):
         assert within(imports(path, typing=True), "piriod_async") <= allowed, path
