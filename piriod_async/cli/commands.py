@@ -169,7 +169,7 @@ def sync(**options: Any) -> int:
     PGPASSWORD or ~/.pgpass, because other users could see it in the process list. Its view customers has one row for
     each customer.
 
-    A customer that no longer matches the filters is removed. What is removed stays in the history.
+    A customer that no longer matches the filters is removed. The history keeps removed customers.
 
     \b
     piriod-async sync customers.db

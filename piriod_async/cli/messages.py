@@ -52,6 +52,7 @@ _OPTIONS = {  # by the arguments that messages advise
     'ordering="created"': "--ordering created",
     "check_filters=False": "--no-check-filters",
 }
+_ACCEPT_REMOVED = re.compile(r"\baccept_removed=(?=\d)")
 _ARGUMENT = re.compile(r"(?:^|(?<=no later than ))(?!token)([a-z_]+)=")
 
 
@@ -105,13 +106,14 @@ def describe(error: PiriodError) -> str:
     message = str(error)
     for argument, option in _OPTIONS.items():
         message = message.replace(argument, option)
+    message = _ACCEPT_REMOVED.sub("--accept-removed ", message)
     if isinstance(error, ConfigurationError | QueryError | ExportError):
         message = _ARGUMENT.sub(lambda argument: f"{option_name(argument[1])} ", message)
     return to_line(message)
 
 
 def describe_invalid(outcome: str, total: int, examples: Iterable[InvalidRecord]) -> str:
-    """Return what became of records that cannot be decoded, and the first of them; empty if there are none."""
+    """Return what became of records that cannot be decoded, and the first of them; empty for a total of 0."""
     if not total:
         return ""
     lines = [to_line(record) for record in islice(examples, MAX_EXAMPLES)]
