@@ -1,7 +1,9 @@
 """The `changes` command."""
 
 import json
+import sqlite3
 import subprocess
+from contextlib import closing
 
 import pytest
 
@@ -124,8 +126,9 @@ def test_absent_database(run_cli, tmp_path):
 
 def test_other_database(run_cli, tmp_path):
     """A file that is no mirror is an error, and is not changed."""
-    (tmp_path / "empty.db").touch()
     (tmp_path / "text.db").write_text("text " * 999)
+    with closing(sqlite3.connect(tmp_path / "other.db")) as connection:
+        connection.execute("create table customers (id text)")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     for database in before:
         done = run_cli("changes", database)
