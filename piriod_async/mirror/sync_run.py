@@ -67,7 +67,7 @@ class SyncRun:
                 else:
                     await self._read_each(staging, listing)
             tallies = [tally for _, tally in self._finished.values()]
-            if self.dry_run:
+            if self.dry_run or not self._finished:
                 await self.thread.call(abandon, staging)
             else:
                 looked = not any(sync.quick for sync, _ in self._finished.values())
