@@ -51,8 +51,10 @@ _OPTIONS = {  # by the arguments that messages advise
     "ordering=None": "--ordering ''",
     'ordering="created"': "--ordering created",
     "check_filters=False": "--no-check-filters",
+    "accept_removed=": "--accept-removed ",
+    ": since=": ": --since ",
+    "`across`": "--workspaces-file",
 }
-_ACCEPT_REMOVED = re.compile(r"\baccept_removed=(?=\d)")
 _ARGUMENT = re.compile(r"(?:^|(?<=no later than ))(?!token)([a-z_]+)=")
 
 
@@ -106,7 +108,6 @@ def describe(error: PiriodError) -> str:
     message = str(error)
     for argument, option in _OPTIONS.items():
         message = message.replace(argument, option)
-    message = _ACCEPT_REMOVED.sub("--accept-removed ", message)
     if isinstance(error, ConfigurationError | QueryError | ExportError):
         message = _ARGUMENT.sub(lambda argument: f"{option_name(argument[1])} ", message)
     return to_line(message)

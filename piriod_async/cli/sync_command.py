@@ -42,10 +42,9 @@ def sync_customers(options: SyncOptions) -> int:
         if options.verbose:
             stack.enter_context(command.display.capturing_logs(logging.getLogger("piriod_async")))
         try:
-            sync = asyncio.run(command.run())
+            command.report(asyncio.run(command.run()))
         except TooManyRemovedError as error:
             raise CommandError(describe(error), exit_code=TOO_MANY_REMOVED) from error
-        command.report(sync)
     return OK
 
 
@@ -85,7 +84,8 @@ class _SyncCommand:
         if len(self.connection) == 1:
             for error in sync.errors.values():
                 raise error
-        write_stdout(f"{summarize(sync)}\n".encode())
+        if len(sync.errors) < len(self.connection):
+            write_stdout(f"{summarize(sync)}\n".encode())
         skipped = describe_invalid("left as they were", sync.invalid, self.invalid)
         if not sync.errors:
             if skipped:

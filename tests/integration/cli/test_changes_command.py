@@ -71,11 +71,14 @@ def test_json_lines(mirror, run_cli):
 
 
 def test_since(mirror, run_cli):
-    """`--since` leaves out a run and those before it; after the last one there is nothing."""
+    """`--since` leaves out a run and those before it; nothing follows the last one, and a later one is unknown."""
     for since, kinds in ((2, ["removed", "returned"]), (4, [])):
         done = run_cli("changes", mirror[0], "--since", since)
         assert (done.returncode, done.stderr) == (0, "")
         assert [json.loads(line)["kind"] for line in done.stdout.splitlines()] == kinds
+    done = run_cli("changes", mirror[0], "--since", 5)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--since 5: expected 4 or earlier" in done.stderr
 
 
 def test_table(mirror, run_cli):

@@ -14,6 +14,7 @@ import pytest
 
 from piriod_async.testing import MockServer, Unchecked
 from tests.support.command import env_of, run_process, start_process
+from tests.support.mirrors import query
 from tests.support.tasks import until
 from tests.support.terminal import Terminal
 
@@ -23,10 +24,9 @@ def counts(added=0, changed=0, returned=0, removed=0, unchanged=0):
     return f"{added:,} added, {changed:,} changed, {returned:,} returned, {removed:,} removed, {unchanged:,} unchanged"
 
 
-def ids_in(database):
+def customer_ids(database):
     """Return the ids in the view of customers."""
-    with closing(sqlite3.connect(database)) as connection:
-        return {name for (name,) in connection.execute("select id from customers")}
+    return {name for (name,) in query(str(database), "select id from customers")}
 
 
 async def test_summary(run_cli_in_thread, tmp_path):
@@ -37,16 +37,16 @@ async def test_summary(run_cli_in_thread, tmp_path):
         requests = len(server.requests)
         assert (first.returncode, first.stderr) == (0, "")
         assert first.stdout == f"run 1: {counts(added=250)} ({requests} requests)\n"
-        one, other, *_ = ids_in(database)
+        one, other, *_ = customer_ids(database)
         server.remove(one)
         server.update(other, email="new@example.cl")
         new = {server.add(), server.add()}
         second = await run_cli_in_thread("sync", database, **env_of(server))
         changed = counts(added=2, changed=1, removed=1, unchanged=248)
         assert second.stdout == f"run 2: {changed} ({len(server.requests) - requests} requests)\n"
-        assert ids_in(database) == {row["id"] for row in server.customers()}
-    assert new <= ids_in(database)
-    assert one not in ids_in(database)
+        assert customer_ids(database) == {row["id"] for row in server.customers()}
+    assert new <= customer_ids(database)
+    assert one not in customer_ids(database)
 
 
 def test_mock(run_cli, tmp_path):
@@ -55,7 +55,7 @@ def test_mock(run_cli, tmp_path):
         done = run_cli("sync", tmp_path / "a.db", "--mock", "300")
         assert (done.returncode, done.stderr) == (0, "")
         assert done.stdout.startswith(f"run {run}: {expected} (")
-    assert len(ids_in(tmp_path / "a.db")) == 300
+    assert len(customer_ids(tmp_path / "a.db")) == 300
 
 
 async def test_dry_run(run_cli_in_thread, tmp_path):
@@ -66,11 +66,11 @@ async def test_dry_run(run_cli_in_thread, tmp_path):
         assert done.returncode == 0
         assert done.stdout.startswith(f"dry run, nothing written: {counts(added=120)} (")
         await run_cli_in_thread("sync", database, **env_of(server))
-        before = ids_in(database)
+        before = customer_ids(database)
         server.remove(next(iter(before)))
         done = await run_cli_in_thread("sync", database, "--dry-run", **env_of(server))
         assert done.stdout.startswith(f"dry run, nothing written: {counts(removed=1, unchanged=119)} (")
-    assert ids_in(database) == before
+    assert customer_ids(database) == before
 
 
 async def test_too_many_removed(run_cli_in_thread, tmp_path):
@@ -78,7 +78,7 @@ async def test_too_many_removed(run_cli_in_thread, tmp_path):
     database = tmp_path / "a.db"
     async with MockServer(100) as server:
         await run_cli_in_thread("sync", database, **env_of(server))
-        before = ids_in(database)
+        before = customer_ids(database)
         for name in sorted(before)[:30]:
             server.remove(name)
         refused = await run_cli_in_thread("sync", database, **env_of(server))
@@ -87,7 +87,7 @@ async def test_too_many_removed(run_cli_in_thread, tmp_path):
         assert way_out == "--accept-removed 30"
         fewer = await run_cli_in_thread("sync", database, "--accept-removed", 29, **env_of(server))
         assert fewer.returncode == 4
-        assert ids_in(database) == before
+        assert customer_ids(database) == before
         accepted = await run_cli_in_thread("sync", database, *way_out.split(), **env_of(server))
         assert accepted.returncode == 0
         assert f": {counts(removed=30, unchanged=70)} (" in accepted.stdout
@@ -98,7 +98,7 @@ async def test_max_removed(limit, code, run_cli_in_thread, tmp_path):
     """`--max-removed` is a number or a share."""
     async with MockServer(100) as server:
         await run_cli_in_thread("sync", tmp_path / "a.db", **env_of(server))
-        for name in sorted(ids_in(tmp_path / "a.db"))[:30]:
+        for name in sorted(customer_ids(tmp_path / "a.db"))[:30]:
             server.remove(name)
         done = await run_cli_in_thread("sync", tmp_path / "a.db", "--max-removed", limit, **env_of(server))
     assert done.returncode == code
@@ -128,13 +128,37 @@ async def test_failed_workspace(run_cli_in_thread, tmp_path):
         assert "--accept-removed 60" in done.stderr
 
 
+async def test_every_workspace_failed(run_cli_in_thread, tmp_path):
+    """If every workspace fails there is no summary, and the mirror stays as it was."""
+    command = ("sync", tmp_path / "a.db", "--workspace", "acc_1", "--workspace", "acc_2", "--country", "CL")
+    async with MockServer({"acc_1": 120, "acc_2": 130}) as server:
+        await run_cli_in_thread(*command, **env_of(server))
+        before = customer_ids(tmp_path / "a.db")
+        server.fail(status=403, times=None)
+        done = await run_cli_in_thread(*command, **env_of(server))
+        assert (done.returncode, done.stdout) == (3, "")
+        assert done.stderr.endswith("\npiriod-async: 2 of 2 workspaces failed: acc_1, acc_2\n")
+        server.clear_faults()
+        done = await run_cli_in_thread(*command, **env_of(server))
+        assert (done.returncode, done.stderr) == (0, "")
+    assert f": {counts(unchanged=len(before))} (" in done.stdout
+
+
 async def test_only_workspace(run_cli_in_thread, tmp_path):
-    """A single workspace that fails ends the command as elsewhere."""
-    async with MockServer(3) as server:
-        done = await run_cli_in_thread("sync", tmp_path / "a.db", **env_of(server, PIRIOD_TOKEN="wrong-token"))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert "401" in done.stderr
-    assert "check the token" in done.stderr
+    """A single workspace that fails ends the command as elsewhere, also if a file names it."""
+    (tmp_path / "list").write_text("acc_mock\n")
+    for options in ((), ("--workspaces-file", tmp_path / "list")):
+        async with MockServer(30) as server:
+            command = ("sync", tmp_path / f"{len(options)}.db", *options)
+            await run_cli_in_thread(*command, **env_of(server))
+            for row in server.customers():
+                server.remove(row["id"])
+            refused = await run_cli_in_thread(*command, **env_of(server))
+            denied = await run_cli_in_thread(*command, **env_of(server, PIRIOD_TOKEN="wrong-token"))
+        assert (refused.returncode, refused.stdout) == (4, "")
+        assert "sync with --accept-removed 30" in refused.stderr
+        assert (denied.returncode, denied.stdout) == (1, "")
+        assert denied.stderr.splitlines()[1] == "check the token: creating a new one revokes the previous one"
 
 
 async def test_accounts(run_cli_in_thread, tmp_path):
@@ -154,11 +178,11 @@ async def test_filters(run_cli_in_thread, tmp_path):
     async with MockServer(200) as server:
         expected = {row["id"] for row in server.customers() if row["country"]["id"] == "CL"}
         done = await run_cli_in_thread(*command, "--country", "CL", **env_of(server))
-        assert (done.returncode, ids_in(tmp_path / "a.db")) == (0, expected)
+        assert (done.returncode, customer_ids(tmp_path / "a.db")) == (0, expected)
         assert all(request.params["country"] == "CL" for request in server.requests)
         server.requests.clear()
         other = await run_cli_in_thread(*command, **env_of(server))
-        assert (other.returncode, ids_in(tmp_path / "a.db"), server.requests) == (1, expected, [])
+        assert (other.returncode, customer_ids(tmp_path / "a.db"), server.requests) == (1, expected, [])
         assert "country=CL" in other.stderr
 
 
@@ -167,7 +191,7 @@ async def test_ignore(run_cli_in_thread, tmp_path):
     command = ("sync", tmp_path / "a.db", "--ignore", "updated", "--ignore", "phone")
     async with MockServer(20) as server:
         await run_cli_in_thread(*command, **env_of(server))
-        one, other = sorted(ids_in(tmp_path / "a.db"))[:2]
+        one, other = sorted(customer_ids(tmp_path / "a.db"))[:2]
         server.update(one, phone="+56 2 2345 6789")
         server.update(other, email="new@example.cl")
         done = await run_cli_in_thread(*command, **env_of(server))
@@ -179,7 +203,7 @@ async def test_quick(run_cli_in_thread, tmp_path):
     async with MockServer(1_000) as server:
         await run_cli_in_thread("sync", tmp_path / "a.db", **env_of(server))
         server.requests.clear()
-        server.update(next(iter(ids_in(tmp_path / "a.db"))), email="new@example.cl")
+        server.update(next(iter(customer_ids(tmp_path / "a.db"))), email="new@example.cl")
         done = await run_cli_in_thread("sync", tmp_path / "a.db", "--quick", **env_of(server))
         assert len(server.requests) <= 6
     assert done.returncode == 0
@@ -256,6 +280,22 @@ def test_password(database, run_cli):
         assert "hunter2" not in done.stderr
 
 
+async def test_postgresql(run_cli_in_thread, postgres_dsn):
+    """A database of PostgreSQL takes the place of the file; its password is in no message."""
+    database = postgres_dsn.replace("postgres@", "postgres:hunter2@")
+    async with MockServer(30) as server:
+        done = await run_cli_in_thread("sync", database, "-v", **env_of(server))
+        assert done.returncode == 0
+        assert done.stdout.startswith(f"run 1: {counts(added=30)} (")
+        assert len(customer_ids(database)) == 30
+        feed = await run_cli_in_thread("changes", database)
+        refused = await run_cli_in_thread("sync", database, "--country", "CL", **env_of(server))
+    assert len(feed.stdout.splitlines()) == 30
+    assert refused.returncode == 1
+    assert "it mirrors customers with no filters" in refused.stderr
+    assert "hunter2" not in done.stderr + feed.stderr + refused.stderr
+
+
 async def test_interrupted(run_cli_in_thread, tmp_path):
     """After Ctrl-C nothing of the run is visible, and the next one is complete."""
     database = tmp_path / "a.db"
@@ -265,7 +305,7 @@ async def test_interrupted(run_cli_in_thread, tmp_path):
         process.send_signal(signal.SIGINT)
         output, error = await process.communicate()
         assert (process.returncode, output, error) == (130, b"", b"piriod-async: interrupted\n")
-        assert not ids_in(database)
+        assert not customer_ids(database)
         done = await run_cli_in_thread("sync", database, **env_of(server))
     assert f": {counts(added=3_000)} (" in done.stdout
 
