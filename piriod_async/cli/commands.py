@@ -18,6 +18,7 @@ from piriod_async.cli.mirror_options import ChangesOptions, SyncOptions, parse_m
 from piriod_async.cli.options import Options
 from piriod_async.cli.signals import INTERRUPTED
 from piriod_async.cli.streams import open_closed_streams
+from piriod_async.transport.auth import SecretStr
 from piriod_async.version import VERSION
 
 EXIT_CODES = """\b
@@ -71,6 +72,11 @@ def _validate_workspaces(_: click.Context, __: click.Parameter, values: Sequence
         except ConfigurationError as error:
             raise click.BadParameter(str(error)) from error
     return values
+
+
+_database_argument = click.argument(
+    "database", callback=lambda _, __, value: SecretStr(value)
+)  # it may have a password
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -144,7 +150,7 @@ def check(**options: Any) -> int:
 
 
 @cli.command(epilog=EXIT_CODES)
-@click.argument("database")
+@_database_argument
 @filter_options(MIRROR_FILTERS)
 @click.option("--no-check-filters", is_flag=True, help="Do not verify that results match the filters.")
 @click.option("--skip-invalid", is_flag=True, help="Leave customers that cannot be decoded as they were.")
@@ -183,7 +189,7 @@ def sync(**options: Any) -> int:
 
 
 @cli.command(epilog=EXIT_CODES)
-@click.argument("database")
+@_database_argument
 @click.option("--since", type=NON_NEGATIVE, default=0, metavar="RUN", help="Leave out this run and those before it.")
 @click.option(
     "--format", type=click.Choice(["table", "jsonl"]), help="Default: a table on a terminal, jsonl in a pipe."

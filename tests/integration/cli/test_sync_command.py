@@ -12,9 +12,12 @@ from importlib.resources import files
 import duckdb
 import pytest
 
+from piriod_async.cli.commands import cli
+from piriod_async.cli.messages import CommandError
 from piriod_async.testing import MockServer, Unchecked
 from tests.support.command import env_of, run_process, start_process
 from tests.support.mirrors import query
+from tests.support.reports import report_of, without_callers
 from tests.support.tasks import until
 from tests.support.terminal import Terminal
 
@@ -278,6 +281,17 @@ def test_password(database, run_cli):
         done = run_cli(*command)
         assert (done.returncode, done.stdout) == (1, "")
         assert "hunter2" not in done.stderr
+
+
+@pytest.mark.usefixtures("run_cli")
+@pytest.mark.parametrize("command", [("sync", "--mock", "3"), ("changes",)])
+def test_password_in_tracebacks(command):
+    """Nor do the local variables of a traceback have it."""
+    with pytest.raises(CommandError) as caught:
+        cli.main([*command, "postgresql://me:hunter2@127.0.0.1:1/erp"], standalone_mode=False)
+    report = report_of(without_callers(caught.value))
+    assert "in sync_customers" in report or "in print_changes" in report
+    assert "hunter2" not in report
 
 
 async def test_postgresql(run_cli_in_thread, postgres_dsn):
