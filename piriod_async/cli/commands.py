@@ -74,9 +74,8 @@ def _validate_workspaces(_: click.Context, __: click.Parameter, values: Sequence
     return values
 
 
-_database_argument = click.argument(
-    "database", callback=lambda _, __, value: SecretStr(value)
-)  # it may have a password
+# it may have a password
+_database_argument = click.argument("database", callback=lambda _, __, value: SecretStr(value))
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -83,8 +83,9 @@ def test_no_customers(output_format, run_cli):
 
 def test_help(run_cli):
     """Every help page lists the exit codes; without arguments the exit code is 2."""
-    for arguments in (["--help"], ["customers", "-h"], []):
+    for arguments in (["--help"], ["customers", "-h"], ["sync", "-h"], ["changes", "-h"], []):
         done = run_cli(*arguments)
+        assert (done.stdout + done.stderr).isascii()  # for terminals without UTF-8
         assert done.returncode == (0 if arguments else 2)
         for code in ("0 ", "1 ", "2 ", "3 ", "4 ", "130 "):
             assert re.search(rf"^ +{code} +\w", done.stdout + done.stderr, re.MULTILINE)
