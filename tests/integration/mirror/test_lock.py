@@ -45,6 +45,12 @@ async def waiting(database):
         server.go.set()
 
 
+async def until(condition):
+    """Wait for a condition in the database, which has no event to wait for."""
+    while not condition():  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+
+
 async def test_second_sync_is_refused(database, waiting):
     """While one sync is running, another is refused at once, by the same mirror or another one."""
     mirror, _, piriod, task = waiting
@@ -85,8 +91,7 @@ async def test_stale_lock_is_taken_over(database, waiting, why):
         query(database, "update piriod_mirror set lock_expires = 1, lock_owner = 'process 1 on another machine'")
     async with Mirror(database) as other:
         taking_over = asyncio.create_task(other.sync(piriod.customers()))
-        while query(database, "select lock_run from piriod_mirror") != [(3,)]:
-            await asyncio.sleep(0.001)
+        await until(lambda: query(database, "select lock_run from piriod_mirror") == [(3,)])
         server.go.set()
         with pytest.raises(MirrorBusyError, match=r"taken it over from this one \(run 2\)"):
             await task
@@ -106,7 +111,6 @@ async def test_lock_is_renewed(database, waiting, monkeypatch):
     renewing = asyncio.create_task(mirror.sync(piriod.customers()))
     await server.arrived.wait()
     query(database, "update piriod_mirror set lock_expires = 1")
-    while query(database, "select lock_expires from piriod_mirror") == [(1,)]:
-        await asyncio.sleep(0.001)
+    await until(lambda: query(database, "select lock_expires from piriod_mirror") != [(1,)])
     server.go.set()
     assert (await renewing).changed == 250

@@ -28,7 +28,7 @@ class HookedServer(MockServer):
 
 
 async def test_asked_again(database):
-    """Who is missing in the list, and there when asked for, is not removed; a change seen then is a change."""
+    """A customer who misses in the list, and is there when asked for, is not removed; its change is a change."""
     async with HookedServer(250) as server, server.session() as piriod, Mirror(database) as mirror:
         await mirror.sync(piriod.customers())
         back, changed, gone = (server.customers()[index] for index in (40, 60, 80))
@@ -93,7 +93,7 @@ async def test_moving_list(database, options, mutations):
 
 
 async def test_guard(database):
-    """More than a fifth are gone: nothing is applied, and the number that the error names can be accepted."""
+    """If more than a fifth are missing, nothing is applied, and the number that the error names can be accepted."""
     async with MockServer(100) as server, server.session() as piriod, Mirror(database) as mirror:
         await mirror.sync(piriod.customers())
         gone = server.customers()[10:31]
@@ -115,7 +115,7 @@ async def test_guard(database):
 
 
 async def test_few_are_always_allowed(database):
-    """Ten of twelve may be gone by default; with a number, no more than that."""
+    """Ten of twelve may be missing if the limit is a share; if it is a number, no more than that."""
     async with MockServer(12) as server, server.session() as piriod, Mirror(database) as mirror:
         await mirror.sync(piriod.customers())
         for customer in server.customers()[:10]:
