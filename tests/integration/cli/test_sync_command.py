@@ -356,7 +356,8 @@ def test_sqlite_command(mirror):
 
 def test_duckdb(mirror):
     """DuckDB reads the view of customers."""
-    extension = files("duckdb_extension_sqlite_scanner") / f"extensions/v{duckdb.__version__}"
+    package = pytest.importorskip("duckdb_extension_sqlite_scanner", reason="DuckDB's extension is not installed")
+    extension = files(package) / f"extensions/v{duckdb.__version__}"
     if not extension.is_dir():
         pytest.skip(f"the package duckdb_extension_sqlite_scanner has no extension for DuckDB {duckdb.__version__}")
     with duckdb.connect() as connection:
