@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from time import monotonic
+from typing import Unpack
 from urllib.parse import urlencode
 
 from attrs import define, evolve, field
@@ -16,7 +17,7 @@ from piriod_async.models import Customer, Page, Progress
 from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.pagination.scoped import ScopedIterable
-from piriod_async.query import CustomerQuery
+from piriod_async.query import CustomerFilters, CustomerQuery
 from piriod_async.time_slice import TimeSlice
 from piriod_async.transport.transport import Transport
 
@@ -148,6 +149,21 @@ class CustomerListing(ScopedIterable):
         the first one, and for orderings other than by `created`.
         """
         return (self._iteration or self._new_iteration()).checkpoint
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether it starts after a checkpoint, so that it does not deliver every customer."""
+        return self._after is not None
+
+    def with_query(self, *, prefetch: int | None = None, **changes: Unpack[CustomerFilters]) -> "CustomerListing":
+        """Return a listing of the same workspace, from its start, with other filters, ordering or page size.
+
+        Args:
+            prefetch: Pages that may be pending or waiting to be consumed; by default as many as here.
+            **changes: The arguments of `CustomerQuery` to replace.
+        """
+        limit: PrefetchLimit = self._prefetch_limit if prefetch is None else lambda: prefetch
+        return evolve(self, query=evolve(self.query, **changes), after=None, prefetch_limit=limit)
 
     def _start(self) -> Iteration:
         self._iteration = self._new_iteration()

@@ -1,7 +1,16 @@
 """The customers of many workspaces, read concurrently through one session."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+)
 from contextlib import aclosing
 from time import monotonic
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
@@ -46,6 +55,7 @@ class Source:
     make_listing: Callable[[PrefetchLimit], CustomerListing]
 
 
+ReadListing: TypeAlias = Callable[[CustomerListing], Awaitable[None]]
 ResolveSource: TypeAlias = Callable[[Any], Source]
 """Returns the source of an id, or of a session with a workspace; raises `QueryError` for anything else."""
 QueueItem: TypeAlias = tuple[str, Page] | BaseException | None
@@ -90,6 +100,17 @@ class WorkspaceListing(ScopedIterable):
     def pages(self) -> AsyncGenerator[tuple[str, Page], None]:
         """Return an async generator over `(workspace, page)`: the responses, each with the customers that it adds."""
         return self._register(self._iter_pages(self._start()))
+
+    async def for_each(self, read: ReadListing) -> None:
+        """Call a function with the listing of each workspace, for as many at once as an iteration reads.
+
+        The function reads it as often as it likes; `errors` and `progress` are those of the latest reading. An error
+        that is not a `PiriodError` ends it, whatever `on_error` says.
+        """
+        iteration = self._start(read)
+        async with aclosing(iteration):
+            while await iteration.next_page():
+                pass  # there are no pages, but the error that ended it is raised
 
     async def collect(self) -> dict[str, list[Customer]]:
         """Return all customers by workspace, an empty list for a workspace without customers.
@@ -141,7 +162,7 @@ class WorkspaceListing(ScopedIterable):
             workspaces=per_workspace,
         )
 
-    def _start(self) -> "_Iteration":
+    def _start(self, read: ReadListing | None = None) -> "_Iteration":
         if self._iteration and isinstance(self._workspaces, Iterator | AsyncIterator):
             raise QueryError(f"workspaces={self._workspaces!r}: expected a list, to read it again; this one is used up")
         self._iteration = _Iteration(
@@ -149,6 +170,7 @@ class WorkspaceListing(ScopedIterable):
             self._resolve,
             self._concurrency,
             collect_errors=self._on_error == "collect",
+            read=read,
         )
         return self._iteration
 
@@ -183,6 +205,7 @@ class _Iteration:
         resolve: Returns the source of each.
         concurrency: Requests in flight at once.
         collect_errors: Whether the other workspaces continue if one fails.
+        read: Reads the listing of a workspace, in place of putting its pages into the queue.
         active: Listings that are being read, by workspace.
         delivered: Customers delivered, of each workspace that was started.
         finished: The last progress of workspaces that are done, or failed.
@@ -193,6 +216,7 @@ class _Iteration:
     resolve: ResolveSource
     concurrency: int
     collect_errors: bool = field(kw_only=True)
+    read: ReadListing | None = field(kw_only=True)
     active: dict[str, CustomerListing] = field(factory=dict, init=False)
     delivered: dict[str, int] = field(factory=dict, init=False)
     finished: dict[str, Progress] = field(factory=dict, init=False)
@@ -226,6 +250,8 @@ class _Iteration:
     def progress(self) -> dict[str, Progress]:
         """The progress of each workspace that was started. A page counts when its customers are delivered."""
         progress = self.finished | {workspace: listing.progress for workspace, listing in self.active.items()}
+        if self.read:
+            return progress
         return {workspace: evolve(progress[workspace], delivered=self.delivered[workspace]) for workspace in progress}
 
     @property
@@ -251,9 +277,10 @@ class _Iteration:
         self.delivered[workspace], self.finished[workspace] = 0, Progress()
         try:
             listing = self.active[workspace] = source.make_listing(self._prefetch_limit)
-            async with aclosing(listing.pages()) as pages:
-                async for page in pages:
-                    await self._put(workspace, page)
+            if self.read:
+                await self.read(listing)
+            else:
+                await self._put_pages(workspace, listing)
         except PiriodError as error:
             error.workspace = workspace if isinstance(workspace, str) else None  # the message shows anything else
             self.errors[workspace] = error
@@ -264,6 +291,11 @@ class _Iteration:
                 self.finished[workspace] = done.progress
                 if done.invalid:
                     self._finished_invalid[workspace] = done.invalid
+
+    async def _put_pages(self, workspace: str, listing: CustomerListing) -> None:
+        async with aclosing(listing.pages()) as pages:
+            async for page in pages:
+                await self._put(workspace, page)
 
     async def _put(self, workspace: str, page: Page) -> None:
         if self._closed:  # nobody takes it: the source of ids swallowed the cancellation

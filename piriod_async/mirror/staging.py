@@ -1,0 +1,267 @@
+"""The versions that a sync writes. They are in no view, and no reader sees them, until the run is complete."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from time import time
+from typing import Any, TypeAlias
+
+from attrs import define, field, frozen
+
+from piriod_async.mirror import lock
+from piriod_async.mirror.comparison import Comparison
+from piriod_async.mirror.database import Database
+from piriod_async.mirror.rows import created_text, plain, to_datetime, to_text, to_values
+from piriod_async.mirror.schema import COLUMNS
+from piriod_async.models import Customer
+
+MAX_STAGED = 1_000  # rows that are held back, and then written in one transaction
+MAX_ASKED = 80  # living customers in a range in which somebody is missing: the request for it has one page
+BATCH = 500
+FIRST, LAST = "-infinity", "infinity"  # before and after every moment, also as text
+Digests: TypeAlias = tuple[bytes, bytes | None]
+
+_KEYS = ("workspace", "id", "run_from", "kind", "created", "digest", "full_digest")
+_INSERT = (
+    f"insert into piriod_versions ({', '.join((*_KEYS, *COLUMNS))}) "
+    f"values ({', '.join('?' * (len(_KEYS) + len(COLUMNS)))}) on conflict (workspace, id, run_from) do update set "
+    + ", ".join(f"{name} = excluded.{name}" for name in (*_KEYS[3:], *COLUMNS))
+)
+_CLOSE = "update piriod_versions set run_to = ? where workspace = ? and id = ? and run_to is null and run_from < ?"
+_REOPEN = "update piriod_versions set run_to = null where workspace = ? and id = ? and run_to = ?"
+_LIVING = (
+    "select id, digest, full_digest from piriod_versions "
+    "where workspace = ? and run_to is null and created {} ? and created {} ? and run_from < ?"
+)
+_ASCENDING, _DESCENDING = _LIVING.format(">=", "<"), _LIVING.format(">", "<=")
+_GONE = """
+select {columns} from piriod_versions as version
+where run_to = ? and workspace = ? and not exists (
+  select 1 from piriod_versions as later
+  where later.workspace = version.workspace and later.id = version.id and later.run_from = version.run_to
+)
+"""
+_REFRESHED = ("digest", "full_digest", *COLUMNS)
+_REFRESH = (
+    f"update piriod_versions as old set run_to = null, {', '.join(f'{name} = new.{name}' for name in _REFRESHED)} "
+    "from piriod_versions as new where new.run_from = ? and new.kind = 'refreshed' "
+    "and old.workspace = new.workspace and old.id = new.id and old.run_to = new.run_from"
+)
+
+
+@define
+class Tally:
+    """What a sync found in one workspace.
+
+    Attributes:
+        workspace: Its id.
+        is_new: Whether the mirror had nothing of it.
+    """
+
+    workspace: str
+    is_new: bool
+    added: int = 0
+    changed: int = 0
+    returned: int = 0
+    removed: int = 0
+    unchanged: int = 0
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether there is anything to commit."""
+        return bool(self.added or self.changed or self.returned or self.removed)
+
+
+@frozen
+class Missing:
+    """Customers that seem gone, with the range of `created` to ask for them."""
+
+    ids: frozenset[str]
+    first: datetime
+    last: datetime
+
+
+@define(eq=False)
+class Staging:
+    """Compares customers with the mirror, and stages what differs.
+
+    Attributes:
+        run: Number of the run.
+        complete_run: Number of the last complete run.
+        refreshed: Whether there are versions that differ only in fields that are not compared.
+    """
+
+    run: int
+    complete_run: int
+    comparison: Comparison
+    refreshed: bool = False
+    _reopened: list[tuple[Any, ...]] = field(factory=list)
+    _closed: list[tuple[Any, ...]] = field(factory=list)
+    _inserted: list[tuple[Any, ...]] = field(factory=list)
+    _full: Comparison = field(factory=Comparison)
+
+    def start_workspace(self, database: Database, workspace: str) -> Tally:
+        """Return an empty tally."""
+        known = database.fetch("select 1 from piriod_versions where workspace = ? limit 1", (workspace,))
+        return Tally(workspace, is_new=not known)
+
+    def compare_range(
+        self, database: Database, tally: Tally, low: str, high: str, customers: Sequence[Customer], *, descending: bool
+    ) -> None:
+        """Compare the customers of a range of `created` with those that the mirror has there. Who is missing is closed.
+
+        The range includes the end at which it begins, and not the other one.
+        """
+        known: dict[str, Digests] = {}
+        if not tally.is_new:
+            sql = _DESCENDING if descending else _ASCENDING
+            rows = database.fetch(sql, (tally.workspace, low, high, self.run))
+            known = {id_: (digest, full) for id_, digest, full in rows}
+        unknown = []
+        for customer in customers:
+            if old := known.pop(plain(customer.id), None):
+                self._compare(tally, customer, old)
+            else:
+                unknown.append(customer)
+        self._closed += [(self.run, tally.workspace, id_, self.run) for id_ in known]
+        self.compare_customers(database, tally, unknown)
+
+    def compare_customers(self, database: Database, tally: Tally, customers: Sequence[Customer]) -> None:
+        """Compare customers with their latest versions, wherever those are."""
+        latest: dict[str, tuple[int | None, Digests]] = {}
+        if not tally.is_new:
+            for start in range(0, len(customers), BATCH):
+                ids = [plain(customer.id) for customer in customers[start : start + BATCH]]
+                rows = database.fetch(
+                    "select id, run_to, digest, full_digest from piriod_versions where workspace = ? and run_from < ? "
+                    f"and id in ({', '.join('?' * len(ids))}) order by run_from",
+                    (tally.workspace, self.run, *ids),
+                )
+                latest |= {id_: (run_to, (digest, full)) for id_, run_to, digest, full in rows}
+        for customer in customers:
+            key = plain(customer.id)
+            run_to, old = latest.get(key, (None, None))
+            if old is None:
+                tally.added += 1
+                self._insert(tally, customer, "added", self._digests(customer))
+            elif run_to not in (None, self.run):
+                tally.returned += 1
+                self._insert(tally, customer, "returned", self._digests(customer))
+            else:
+                if run_to:
+                    self._reopened.append((tally.workspace, key, self.run))
+                self._compare(tally, customer, old)
+        if len(self._closed) + len(self._inserted) + len(self._reopened) >= MAX_STAGED:
+            self.flush(database)
+
+    def _compare(self, tally: Tally, customer: Customer, old: Digests) -> None:
+        new = self._digests(customer)
+        if new == old:
+            tally.unchanged += 1
+            return
+        if new[0] == old[0]:
+            tally.unchanged += 1
+            self.refreshed = True
+            kind = "refreshed"
+        else:
+            tally.changed += 1
+            kind = "changed"
+        self._closed.append((self.run, tally.workspace, plain(customer.id), self.run))
+        self._insert(tally, customer, kind, new)
+
+    def _digests(self, customer: Customer) -> Digests:
+        digest = self.comparison.digest(customer)
+        return digest, self._full.digest(customer) if self.comparison.ignore else None
+
+    def _insert(self, tally: Tally, customer: Customer, kind: str, digests: Digests) -> None:
+        keys = (tally.workspace, plain(customer.id), self.run, kind, created_text(customer), *digests)
+        self._inserted.append((*keys, *to_values(customer)))
+
+    def flush(self, database: Database) -> None:
+        """Write everything that was held back.
+
+        Raises:
+            MirrorBusyError: Another sync has taken the mirror over.
+        """
+        if self._reopened or self._closed or self._inserted:
+            with database.transaction():
+                self.renew(database)
+                database.execute_many(_REOPEN, self._reopened)
+                database.execute_many(_CLOSE, self._closed)
+                database.execute_many(_INSERT, self._inserted)
+            for rows in (self._reopened, self._closed, self._inserted):
+                rows.clear()
+
+    def renew(self, database: Database) -> None:
+        """Keep the lock."""
+        lock.renew(database, self.run, time())
+
+    def missing(self, database: Database, tally: Tally, after: Missing | None) -> list[Missing]:
+        """Return customers that seem gone, in groups that one request asks for; those after a group, or the first."""
+        self.flush(database)
+        sql = _GONE.format(columns="id, created") + "and created > ? order by created, id limit ?"
+        position = to_text(after.last) if after else FIRST
+        rows = database.fetch(sql, (self.run, tally.workspace, position, BATCH))
+        if len(rows) == BATCH:  # all of the last instant, however many: it is not asked for twice
+            last = to_text(to_datetime(rows[-1][1]))
+            rows = [row for row in rows if to_text(to_datetime(row[1])) != last]
+            rows += database.fetch(
+                _GONE.format(columns="id, created") + "and created = ?", (self.run, tally.workspace, last)
+            )
+        return list(self._group(database, tally, [(id_, to_datetime(created)) for id_, created in rows]))
+
+    def _group(self, database: Database, tally: Tally, candidates: Sequence[tuple[str, datetime]]) -> Iterator[Missing]:
+        sql = (
+            "select count(*) from (select 1 from piriod_versions where workspace = ? and run_to is null "
+            "and created >= ? and created <= ? limit ?) as living"
+        )
+        ids: list[str] = []
+        first = last = None
+        for id_, created in candidates:
+            if first is not None and last is not None and created != last:
+                bounds = to_text(first), to_text(created)
+                [(living,)] = database.fetch(sql, (tally.workspace, *bounds, MAX_ASKED + 1))
+                if living > MAX_ASKED:
+                    yield Missing(frozenset(ids), first, last)
+                    ids, first = [], None
+            first, last = first or created, created
+            ids.append(id_)
+        if first is not None and last is not None:
+            yield Missing(frozenset(ids), first, last)
+
+    def keep(self, database: Database, tally: Tally, ids: Sequence[str]) -> None:
+        """Keep customers that seemed gone as they were."""
+        self._reopened += [(tally.workspace, id_, self.run) for id_ in ids]
+        tally.unchanged += len(ids)
+        self.flush(database)
+
+    def count_removed(self, database: Database, tally: Tally) -> tuple[int, int, list[str]]:
+        """Return how many customers are gone, how many the mirror had, and names of the first that are gone."""
+        self.flush(database)
+        of = (self.run, tally.workspace)
+        [(removed,)] = database.fetch(_GONE.format(columns="count(*)"), of)
+        if not removed:
+            return 0, 0, []
+        known = 0
+        for condition in ("run_to is null", "run_to = ?"):
+            sql = f"select count(*) from piriod_versions where run_from < ? and workspace = ? and {condition}"
+            [(count,)] = database.fetch(sql, of if condition == "run_to is null" else (*of, self.run))
+            known += count
+        names = database.fetch(_GONE.format(columns="name, id") + "order by created, id limit 5", of)
+        return removed, known, [name or id_ for name, id_ in names]
+
+    def discard(self, database: Database, workspace: str) -> None:
+        """Drop everything staged for a workspace."""
+        self._reopened = [row for row in self._reopened if row[0] != workspace]
+        self._closed = [row for row in self._closed if row[1] != workspace]
+        self._inserted = [row for row in self._inserted if row[0] != workspace]
+        with database.transaction():
+            self.renew(database)
+            of = workspace, self.run
+            database.execute("delete from piriod_versions where workspace = ? and run_from = ?", of)
+            database.execute("update piriod_versions set run_to = null where workspace = ? and run_to = ?", of)
+
+    def settle(self, database: Database) -> None:
+        """Put versions that differ only in fields that are not compared in the place of the old ones."""
+        if self.refreshed:
+            database.execute(_REFRESH, (self.run,))
+            database.execute("delete from piriod_versions where run_from = ? and kind = 'refreshed'", (self.run,))
