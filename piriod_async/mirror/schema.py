@@ -78,6 +78,7 @@ create table piriod_versions (
 );
 create index piriod_versions_living on piriod_versions (workspace, created, id, run_from, digest, full_digest)
   where run_to is null;
+create index piriod_versions_updated on piriod_versions (workspace, updated) where run_to is null;
 create index piriod_versions_begun on piriod_versions (run_from, workspace, id);
 create index piriod_versions_ended on piriod_versions (run_to, workspace, id) where run_to is not null;
 create index piriod_versions_tax_id on piriod_versions (tax_id);

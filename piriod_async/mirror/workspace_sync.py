@@ -6,6 +6,7 @@ from contextlib import aclosing
 from attrs import define, field
 
 from piriod_async.listing import CustomerListing
+from piriod_async.mirror.quick import QuickSync
 from piriod_async.mirror.removal_limit import RemovalLimit
 from piriod_async.mirror.rows import created_text, plain
 from piriod_async.mirror.staging import FIRST, LAST, Missing, Staging, Tally
@@ -21,7 +22,7 @@ class WorkspaceSync:
     Attributes:
         requests: Requests sent.
         invalid: Records that were skipped.
-        quick: Whether it was enough to read what is new.
+        quick: Whether to try to read only what is new; afterwards, whether that was enough.
     """
 
     thread: DatabaseThread
@@ -30,7 +31,7 @@ class WorkspaceSync:
     limit: RemovalLimit
     requests: int = 0
     invalid: int = 0
-    quick: bool = False
+    quick: bool = field(default=False, kw_only=True)
     _ties: list[Customer] = field(factory=list)  # customers of the last instant: the next page may have more of it
     _position: str = field(init=False)
 
@@ -47,6 +48,15 @@ class WorkspaceSync:
             PiriodError: The list could not be read completely.
         """
         tally = await self.thread.call(self.staging.start_workspace, self.listing.workspace)
+        if self.quick:
+            quick = QuickSync(self.thread, self.staging, self.listing)
+            self.quick = await quick.run(tally)
+            self.requests += quick.requests
+            if self.quick:
+                self.invalid = quick.invalid
+                return tally
+            await self.thread.call(self.staging.discard, self.listing.workspace)
+            tally = await self.thread.call(self.staging.start_workspace, self.listing.workspace)
         await self._read_all(tally)
         await self._ask_again(tally)
         removed, known, names = await self.thread.call(self.staging.count_removed, tally)

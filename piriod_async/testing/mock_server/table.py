@@ -30,6 +30,7 @@ class CustomerTable:
         self._by_id = {customer.id: customer for customer in self._customers}
         self._countries = {*COUNTRIES, *map(_country, self._customers)}
         self._factory = factory
+        self._last_update = max((customer.updated for customer in self._customers), default=LAST_DAY)
         self._selections: dict[frozenset[tuple[str, str]], Sequence[StoredCustomer]] = {}
 
     def __len__(self) -> int:
@@ -67,6 +68,7 @@ class CustomerTable:
         self._by_id[customer.id] = customer
         insort_right(self._customers, customer, key=BY_CREATED)
         self._countries.add(_country(customer))
+        self._last_update = max(self._last_update, customer.updated)
         self._selections.clear()
 
     def remove(self, id_: str) -> None:
@@ -75,13 +77,14 @@ class CustomerTable:
         self._selections.clear()
 
     def update(self, id_: str, fields: CustomerFields) -> None:
-        """Overwrite fields of a customer. `updated` advances unless it is among them."""
+        """Overwrite fields of a customer. Unless `updated` is among them, it becomes later than that of all others."""
         customer = self._by_id[id_]
         created_before = customer.created
         if "updated" not in fields.payload:
-            updated = {"updated": max(self._now(), later(customer.updated, TICK))}
+            updated = {"updated": max(self._now(), later(self._last_update, TICK))}
             customer.set(CustomerFields(updated, updated))
         customer.set(fields)
+        self._last_update = max(self._last_update, customer.updated)
         if customer.created != created_before:
             self._customers.remove(customer)
             insort_right(self._customers, customer, key=BY_CREATED)
