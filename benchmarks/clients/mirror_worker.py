@@ -19,7 +19,7 @@ class SyncCost(msgspec.Struct):
     """The cost of one sync.
 
     Attributes:
-        result: What it says it did.
+        result: Numbers of customers added, changed, removed and unchanged.
         requests: Requests it sent.
         cpu: Seconds of CPU time of the process, user and system.
         wall: Seconds.

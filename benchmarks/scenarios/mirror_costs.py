@@ -1,4 +1,4 @@
-"""What a sync of the mirror costs, on SQLite and PostgreSQL, beside a crawl that keeps nothing.
+"""Cost of a sync of the mirror, on SQLite and PostgreSQL, beside a crawl that keeps nothing.
 
     python -m benchmarks.scenarios.mirror_costs --customers 20000 200000
 
@@ -121,7 +121,7 @@ class Measurement:
 
 
 async def print_quick(database: Database, customers: int, changed: int) -> None:
-    """Print what a quick sync does, of a list in which some customers have changed."""
+    """Print the outcome of a quick sync of a list in which some customers have changed."""
     with MockServer(customers) as server:
         async with server.session() as piriod, Mirror(str(database.address)) as mirror:
             await mirror.sync(piriod.customers())

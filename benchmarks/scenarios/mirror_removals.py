@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import dlt
 from attrs import define
+from dlt.pipeline.exceptions import PipelineStepFailed
 from dlt.sources.rest_api import rest_api_resources
 
 from piriod_async.integrations.dlt import customers as piriod_customers
@@ -23,11 +24,15 @@ from piriod_async.mirror import Mirror
 from piriod_async.testing import MockServer, Mutations
 
 Load: TypeAlias = Callable[[], set[str]]
-"""Brings a copy up to date, and returns the ids of the customers in it."""
+"""Brings a copy up to date, and returns the ids of the customers in it, or raises a `LoadFailedError`."""
 REPLACE, SCD2 = "replace", {"disposition": "merge", "strategy": "scd2"}
 CURRENT = {"replace": "SELECT id FROM customers", "scd2": "SELECT id FROM customers WHERE _dlt_valid_to IS NULL"}
-COLUMNS = ("copy", "loads", "wrong", "wrongly removed", "gone but kept", "changes", "requests per load")
-ROW = "{:28} {:>5} {:>5} {:>15} {:>13} {:>7} {:>17}"
+COLUMNS = ("copy", "loads", "failed", "wrong", "wrongly removed", "gone but kept", "changes", "requests")
+ROW = "{:28} {:>5} {:>6} {:>5} {:>15} {:>13} {:>7} {:>8}"
+
+
+class LoadFailedError(Exception):
+    """A load failed, and changed nothing."""
 
 
 def load_mirror(server: MockServer, folder: Path) -> Load:
@@ -57,7 +62,11 @@ def load_dlt(make_resource: Callable[[MockServer], Any], disposition: Any) -> Ca
         pipeline = dlt.pipeline("customers", pipelines_dir=str(folder), destination=destination, dataset_name="piriod")
 
         def load() -> set[str]:
-            pipeline.run(make_resource(server), write_disposition=disposition)
+            try:
+                pipeline.run(make_resource(server), write_disposition=disposition)
+            except PipelineStepFailed as error:
+                pipeline.drop_pending_packages()
+                raise LoadFailedError from error
             with pipeline.sql_client() as client:
                 rows = client.execute_sql(CURRENT["replace" if disposition == REPLACE else "scd2"])
             return {id_ for (id_,) in rows or ()}
@@ -99,18 +108,20 @@ LOADERS = {
 
 @define
 class Tally:
-    """What some loads did to the customers that did not change meanwhile.
+    """The customers that some loads lost, or kept wrongly, among those who did not change meanwhile.
 
     Attributes:
         loads: Number of loads.
+        failed: Loads that failed: the last page was gone when they asked for it.
         wrong: Loads after which the copy lacked a living customer, or had one who was gone before the load.
         removed: Living customers that the copy lacked.
         kept: Customers gone before the load that the copy had.
-        changes: Changes of the list during the loads.
-        requests: Requests of the loads.
+        changes: Changes of the list during the loads that succeeded.
+        requests: Requests of these.
     """
 
     loads: int = 0
+    failed: int = 0
     wrong: int = 0
     removed: int = 0
     kept: int = 0
@@ -122,10 +133,14 @@ class Tally:
         server.changes.clear()
         server.requests.clear()
         before = {customer["id"] for customer in server.customers()}
-        copy = load()
+        self.loads += 1
+        try:
+            copy = load()
+        except LoadFailedError:
+            self.failed += 1
+            return
         touched = {change.id for change in server.changes}
         removed, kept = before - touched - copy, copy - before - touched
-        self.loads += 1
         self.wrong += bool(removed or kept)
         self.removed += len(removed)
         self.kept += len(kept)
@@ -155,8 +170,8 @@ def main() -> None:
         tally = Tally()
         for seed in range(options.lists):
             measure(tally, name, seed, loads=options.loads, customers=options.customers, rate=options.rate)
-        requests = f"{tally.requests / tally.loads:.0f}"
-        row = (name, tally.loads, tally.wrong, tally.removed, tally.kept, tally.changes, requests)
+        requests = f"{tally.requests / (tally.loads - tally.failed):.0f}"
+        row = (name, tally.loads, tally.failed, tally.wrong, tally.removed, tally.kept, tally.changes, requests)
         print(ROW.format(*row), flush=True)
 
 
