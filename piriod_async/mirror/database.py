@@ -16,11 +16,13 @@ class Database(ABC):
         types: Column types, by the names that the schema uses.
         begin: Starts a transaction that writes.
         for_update: Ends a query of a row that the transaction is going to change.
+        lock_schema: Waits for other transactions that create tables.
     """
 
     types: ClassVar[Mapping[str, str]]
     begin: ClassVar[str]
     for_update: ClassVar[str]
+    lock_schema: ClassVar[str]
     failures: tuple[type[Exception], ...]  # of the driver
 
     def __init__(self, name: str, connection: Any) -> None:

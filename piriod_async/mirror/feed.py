@@ -1,4 +1,4 @@
-"""What a mirror is read for: its changes, its customers as of a run, and its runs."""
+"""Reads a mirror: its changes, its customers as of a run, and its runs."""
 
 from datetime import datetime
 from operator import itemgetter
@@ -54,10 +54,13 @@ def last_run(database: Database) -> int:
     return int(run)
 
 
-def complete_as_of(database: Database) -> datetime | None:
-    """Return when the last complete run began."""
-    [(began,)] = database.fetch("select complete_as_of from piriod_mirror")
-    return began and to_datetime(began)
+def complete_as_of(database: Database, workspace: str | None) -> datetime | None:
+    """Return when the last complete run began, of a workspace or of any."""
+    if workspace is None:
+        rows = database.fetch("select complete_as_of from piriod_mirror")
+    else:
+        rows = database.fetch("select complete_as_of from piriod_workspaces where workspace = ?", (workspace,))
+    return next((to_datetime(began) for (began,) in rows if began), None)
 
 
 def runs(database: Database) -> list[Run]:

@@ -53,9 +53,9 @@ class Mirror:
 
     def __init__(self, database: str | os.PathLike[str], *, ignore: Collection[str] = ()) -> None:
         secret = Secret(database) if isinstance(database, str) else Secret("")
-        scheme, separator, _ = secret.reveal().partition("://")
-        if separator:
+        if "://" in secret.reveal():
             database = describe_dsn(secret)  # from here on, tracebacks show no password
+            scheme = secret.reveal().partition("://")[0]
             if scheme not in _SCHEMES:
                 raise MirrorError(f"database={scheme}://…: expected postgresql://…, or the path of a SQLite file")
             connect: Callable[[], Database] = partial(PostgresDatabase.open, secret)
@@ -165,9 +165,13 @@ class Mirror:
         """Return the complete runs that changed something, in order."""
         return await self._thread.call(feed.runs)
 
-    async def complete_as_of(self) -> datetime | None:
-        """Return when the last complete run began: up to then, the mirror has every change. None if there was none."""
-        return await self._thread.call(feed.complete_as_of)
+    async def complete_as_of(self, workspace: str | None = None) -> datetime | None:
+        """Return when the last complete run began: up to then, the mirror has every change. None before the first.
+
+        Args:
+            workspace: Id of a workspace. Without it, a workspace that failed in that run may be older.
+        """
+        return await self._thread.call(feed.complete_as_of, workspace)
 
     async def prune(self, *, before: int) -> int:
         """Drop the versions that no run from `before` on has, those of removed customers too.

@@ -1,10 +1,11 @@
 """PostgreSQL, by psycopg 3."""
 
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import cache
 from typing import Any, ClassVar
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from piriod_async.mirror.database import Database
 from piriod_async.mirror.errors import MirrorError
@@ -12,6 +13,7 @@ from piriod_async.transport.auth import Secret
 
 CONNECT_SECONDS = 15
 TABLES = ("piriod_mirror", "piriod_runs", "piriod_versions", "piriod_workspaces", "customers", "changes")
+_PASSWORD_OPTION = re.compile(r"password=([^&\s]+)")
 
 
 class PostgresDatabase(Database):
@@ -20,6 +22,7 @@ class PostgresDatabase(Database):
     types: ClassVar = {"bytes": "bytea", "moment": "timestamptz", "amount": "numeric", "json": "json"}
     begin = "begin"
     for_update = " for update"
+    lock_schema = "select pg_advisory_xact_lock(hashtext('piriod_mirror'))"
 
     def __init__(self, name: str, connection: Any, passwords: Sequence[Secret], psycopg: Any) -> None:
         super().__init__(name, connection)
@@ -99,11 +102,10 @@ def describe_dsn(dsn: Secret) -> str:
 
 
 def _passwords(dsn: Secret) -> list[Secret]:
-    found: list[str] = []
-    with suppress(ValueError):
-        parts = urlsplit(dsn.reveal())
-        found += [parts.password or "", unquote(parts.password or ""), *parse_qs(parts.query).get("password", [])]
-    return [Secret(each) for each in found if each]
+    """Return every form of a password in a DSN, even if the rest of it is malformed."""
+    found = [dsn.reveal().partition("://")[2].rpartition("@")[0].partition(":")[2]]
+    found += _PASSWORD_OPTION.findall(dsn.reveal())
+    return [Secret(each) for password in found if password for each in (password, unquote(password))]
 
 
 def _without(text: str, passwords: Sequence[Secret]) -> str:

@@ -18,7 +18,7 @@ from piriod_async.pagination.time_range import TimeRange, earliest
 
 @frozen
 class Known:
-    """What a mirror has of a workspace.
+    """The customers of a workspace in the mirror, and the newest of them.
 
     Attributes:
         count: Number of customers.

@@ -17,8 +17,8 @@ class Sync:
     """The outcome of a sync.
 
     Attributes:
-        run: Number of the run; None for a dry run.
-        previous_run: Number of the last complete run before it, 0 if there was none: `changes(since=previous_run)` are
+        run: Number of the run; None if nothing was applied, because it was a dry run or every workspace failed.
+        previous_run: Number of the last complete run before it, 0 for the first: `changes(since=previous_run)` are
             the changes of this one.
         added: Customers that the mirror had never had.
         changed: Customers whose record differs.

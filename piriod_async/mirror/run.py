@@ -15,16 +15,16 @@ from piriod_async.plain_data import from_json
 MANY = 1_000  # changes after which the database counts its rows anew, to plan queries
 
 
-def begin(database: Database, comparison: Comparison) -> Staging:
-    """Begin a run.
+def begin(database: Database, staging: Staging) -> None:
+    """Begin a run, which has its number then, even if nobody waits for this any more.
 
     Raises:
         MirrorBusyError: Another sync is writing.
     """
     with database.transaction():
         taken = lock.take(database, time())
-        _update_digests(database, comparison)
-    return Staging(taken.run, taken.complete_run, comparison)
+        _update_digests(database, staging.comparison)
+    staging.run, staging.complete_run = taken.run, taken.complete_run
 
 
 def _update_digests(database: Database, comparison: Comparison) -> None:
@@ -102,7 +102,7 @@ def commit(
     Args:
         database: The database.
         staging: The run.
-        tallies: What it found.
+        tallies: The differences that it found.
         began: When it began.
         looked: Whether it looked for customers that are gone.
         filters: As in `check_scope`.
@@ -113,9 +113,11 @@ def commit(
     with database.transaction():
         staging.renew(database)
         staging.settle(database)
-        known = {workspace for (workspace,) in database.fetch("select workspace from piriod_workspaces")}
-        new = [(workspace, origin) for workspace, origin in origins.items() if workspace not in known]
-        database.execute_many("insert into piriod_workspaces (workspace, origin) values (?, ?)", new)
+        database.execute_many(
+            "insert into piriod_workspaces (workspace, origin, complete_as_of) values (?, ?, ?) "
+            "on conflict (workspace) do update set complete_as_of = excluded.complete_as_of",
+            [(workspace, origin, to_text(began)) for workspace, origin in origins.items()],
+        )
         if has_changes:
             added, changed, returned, removed = (
                 sum(getattr(tally, name) for tally in tallies) for name in ("added", "changed", "returned", "removed")

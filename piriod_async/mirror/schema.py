@@ -3,7 +3,7 @@
 - `piriod_versions` has every version of every customer. It is in the mirror from the run `run_from` until the run
   `run_to`, if that is not null. Versions of a run that is not complete are there, but in no view.
 - `piriod_runs` has the complete runs that changed something.
-- `piriod_workspaces` has the workspaces, and where each is read.
+- `piriod_workspaces` has the workspaces, where each is read, and when its last complete run began.
 - `piriod_mirror` has one row: the last complete run, and the lock of the sync that writes.
 - `customers` is a view of the customers as of the last complete run.
 - `changes` is a view of all changes, by run.
@@ -51,7 +51,7 @@ create table piriod_runs (
   returned bigint not null,
   removed bigint
 );
-create table piriod_workspaces (workspace text primary key, origin text not null);
+create table piriod_workspaces (workspace text primary key, origin text not null, complete_as_of {moment} not null);
 create table piriod_versions (
   workspace text not null,
   id text not null,
@@ -123,6 +123,7 @@ def prepare(database: Database) -> None:
     if database.objects(["piriod_mirror"]) and _version(database) == SCHEMA_VERSION:
         return
     with database.transaction():
+        database.execute(database.lock_schema)
         if not database.objects(["piriod_mirror"]):
             database.check_empty()
             for statement in _SCHEMA.format(version=SCHEMA_VERSION, **database.types).split(";\n"):

@@ -18,6 +18,7 @@ class SqliteDatabase(Database):
     types: ClassVar = {"bytes": "BLOB", "moment": "TEXT", "amount": "TEXT", "json": "TEXT"}
     begin = "begin immediate"
     for_update = ""
+    lock_schema = "select 1"  # `begin immediate` has waited
     failures = (sqlite3.Error, OSError, OverflowError, UnicodeError)
 
     @classmethod

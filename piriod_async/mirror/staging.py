@@ -50,7 +50,7 @@ _REFRESH = (
 
 @define
 class Tally:
-    """What a sync found in one workspace.
+    """The differences between the list and the mirror in one workspace.
 
     Attributes:
         workspace: Its id.
@@ -85,14 +85,15 @@ class Staging:
     """Compares customers with the mirror, and stages what differs.
 
     Attributes:
-        run: Number of the run.
+        comparison: Compares customers.
+        run: Number of the run; 0 before it has begun.
         complete_run: Number of the last complete run.
         refreshed: Whether there are versions that differ only in fields that are not compared.
     """
 
-    run: int
-    complete_run: int
     comparison: Comparison
+    run: int = 0
+    complete_run: int = 0
     refreshed: bool = False
     _reopened: list[tuple[Any, ...]] = field(factory=list)
     _closed: list[tuple[Any, ...]] = field(factory=list)
@@ -107,7 +108,7 @@ class Staging:
     def compare_range(
         self, database: Database, tally: Tally, low: str, high: str, customers: Sequence[Customer], *, descending: bool
     ) -> None:
-        """Compare the customers of a range of `created` with those that the mirror has there. Who is missing is closed.
+        """Compare the customers of a range of `created` with those of the mirror, and close those that are missing.
 
         The range includes the end at which it begins, and not the other one.
         """

@@ -59,15 +59,16 @@ class SyncRun:
         if isinstance(listing, CustomerListing):
             _check_complete(listing)
         began = datetime.now(UTC)
-        staging = await self.thread.call(begin, self.comparison)
+        staging = Staging(self.comparison)
         try:
+            await self.thread.call(begin, staging)
             async with self._keeping_lock(staging):
                 if isinstance(listing, CustomerListing):
                     await self._read(staging, listing, alone=True)
                 else:
                     await self._read_each(staging, listing)
             tallies = [tally for _, tally in self._finished.values()]
-            if self.dry_run:
+            if self.dry_run or not tallies:
                 await self.thread.call(abandon, staging)
             else:
                 looked = not any(sync.quick for sync, _ in self._finished.values())
@@ -131,7 +132,7 @@ class SyncRun:
             await cancel_and_wait([task])
 
     def _outcome(self, staging: Staging, listing: CustomerListing | WorkspaceListing) -> Sync:
-        run = None if self.dry_run else staging.run
+        run = None if self.dry_run or not self._finished else staging.run
         workspaces = {
             workspace: Sync(
                 run=run,

@@ -93,7 +93,7 @@ class WorkspaceSync:
         self._position = end
 
     async def _ask_again(self, tally: Tally) -> None:
-        """Ask for those who seem gone by range of their own `created`: the list may have moved while it was read."""
+        """Request the ranges of `created` of those who seem gone: the list may have moved while it was read."""
         after: Missing | None = None
         while groups := await self.thread.call(self.staging.missing, tally, after):
             for group in groups:

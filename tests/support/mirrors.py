@@ -1,4 +1,4 @@
-"""What is in a mirror, as its readers see it."""
+"""The contents of a mirror, as its readers see them."""
 
 import sqlite3
 from contextlib import closing

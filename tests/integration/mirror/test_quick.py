@@ -61,7 +61,7 @@ async def test_server_that_does_not_order_by_updated(database, in_step, monkeypa
 
 
 async def test_returned_without_update(database):
-    """Who is back with an old `updated` is counted by the server, and found by the complete listing."""
+    """A customer who is back with an old `updated` is counted by the server, and found by the complete listing."""
     async with MockServer(300) as server, server.session() as piriod, Mirror(database) as mirror:
         gone = server.customers()[7]
         await mirror.sync(piriod.customers())

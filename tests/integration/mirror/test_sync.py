@@ -67,7 +67,7 @@ async def test_there_and_back(database):
 
 
 async def test_removal_is_soft(database):
-    """Who was removed stays in the history, and comes back as returned, with what was different before."""
+    """A removed customer stays in the history, and comes back as returned, with the fields that differ."""
     async with MockServer(20) as server, server.session() as piriod, Mirror(database) as mirror:
         first = await mirror.sync(piriod.customers())
         gone = server.customers()[4]
