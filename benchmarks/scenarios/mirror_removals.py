@@ -65,7 +65,6 @@ def load_dlt(make_resource: Callable[[MockServer], Any], disposition: Any) -> Ca
             try:
                 pipeline.run(make_resource(server), write_disposition=disposition)
             except PipelineStepFailed as error:
-                pipeline.drop_pending_packages()
                 raise LoadFailedError from error
             with pipeline.sql_client() as client:
                 rows = client.execute_sql(CURRENT["replace" if disposition == REPLACE else "scd2"])
