@@ -17,7 +17,7 @@ from statistics import median
 
 import msgspec
 import psycopg
-from attrs import evolve, frozen
+from attrs import frozen
 
 from benchmarks.clients.mirror_worker import SyncCost
 from benchmarks.processes import Process, ServerProcess
@@ -83,14 +83,12 @@ class Measurement:
         customers: Length of the list.
         database: Where the mirror is.
         rounds: How often what changes nothing is repeated.
-        crawl: Seconds of CPU time of a crawl without a mirror.
     """
 
     server: ServerProcess
     customers: int
     database: Database
     rounds: int
-    crawl: float
 
     def print_all(self) -> None:
         """Measure the first sync, unchanged ones, and one of a list of which 1 % changed."""
@@ -99,23 +97,25 @@ class Measurement:
         self.server.change()
         self.print_row("changed", 1)
 
-    def print_row(self, label: str, rounds: int) -> float:
-        """Sync some times, print the medians, and return the seconds of CPU time."""
+    def print_row(self, label: str, rounds: int) -> None:
+        """Sync some times, each after a crawl without a mirror, and print the medians."""
+        costs, ratios = [], []
         server_seconds = self.database.server_seconds()
-        costs = [self._sync() for _ in range(rounds)]
+        for _ in range(rounds):
+            crawl = self._run()
+            costs.append(self._run(self.database.address) if self.database.address else crawl)
+            ratios.append(costs[-1].cpu / crawl.cpu)
         server_seconds = (self.database.server_seconds() - server_seconds) / rounds
         cpu, disk = median(cost.cpu for cost in costs), self.database.disk()
         row = (
-            *(self.database.name, label, f"{cpu / self.customers * 1e6:.0f}", f"{cpu / (self.crawl or cpu):.2f}"),
+            *(self.database.name, label, f"{cpu / self.customers * 1e6:.0f}", f"{median(ratios):.2f}"),
             *(f"{server_seconds / self.customers * 1e6:.0f}", f"{median(cost.wall for cost in costs):.1f}"),
             *(f"{max(cost.peak for cost in costs):.0f}", f"{disk / 1e6:.1f}", f"{disk / self.customers:.0f}"),
             *(costs[-1].requests, costs[-1].result),
         )
         print(ROW.format(*row), flush=True)
-        return cpu
 
-    def _sync(self) -> SyncCost:
-        address = (self.database.address,) if self.database.address else ()
+    def _run(self, *address: str) -> SyncCost:
         with Process("clients.mirror_worker", self.server.url, f"acc_{self.customers}", *address) as process:
             return msgspec.json.decode(process.read_line(), type=SyncCost)
 
@@ -146,11 +146,10 @@ def main() -> None:
         server = stack.enter_context(ServerProcess("static_server", str(max(options.customers))))
         for customers in options.customers:
             print(f"\n{customers:,} customers: µs and bytes are for each\n{ROW.format(*COLUMNS, 'result')}")
-            crawl = Measurement(server, customers, Database("none", None), options.rounds, 0.0)
-            seconds = crawl.print_row("crawl", options.rounds)
+            Measurement(server, customers, Database("none", None), options.rounds).print_row("crawl", options.rounds)
             for make_database in databases:
                 with make_database() as database:
-                    evolve(crawl, database=database, crawl=seconds).print_all()
+                    Measurement(server, customers, database, options.rounds).print_all()
         print()
         for make_database in databases:
             with make_database() as database:
