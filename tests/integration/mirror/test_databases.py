@@ -80,7 +80,7 @@ async def test_read_only_file(tmp_path):
     if os.geteuid() == 0:  # who may write everything
         for folder in (tmp_path, *tmp_path.parents[:2]):
             folder.chmod(0o755)
-    output = subprocess.run(
+    output = subprocess.run(  # noqa: ASYNC221
         [sys.executable, "-c", SYNC_AS_NOBODY, path], capture_output=True, text=True, check=True
     ).stdout
     assert re.search(r"mirror\.db: (attempt to write a readonly database|unable to open database file)", output)
