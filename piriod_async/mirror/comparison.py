@@ -36,8 +36,10 @@ def utc(moment: datetime) -> datetime:
         return _FIRST if moment.year == 1 else _LAST
 
 
-def _amount(amount: Decimal | None) -> Decimal | None:
-    return amount and amount.normalize(_EXACT)
+def _amount(amount: Decimal | None) -> Decimal | int | None:
+    if amount is None:
+        return None
+    return amount.normalize(_EXACT) if amount else 0  # -0.00 too
 
 
 def _moment(moment: datetime | None) -> datetime | None:
