@@ -112,7 +112,16 @@ def _change(comparison: Comparison, row: tuple[Any, ...]) -> Change:
     old = None if before is None else from_json(before)
     new = None if after is None else from_json(after)
     fields = comparison.differences(old, new) if old and new else {}
-    return Change(run=run, kind=kind, workspace=workspace, id=id_, before=old, after=new, fields=fields)
+    known = new or old
+    return Change(
+        run=run,
+        kind=kind,
+        workspace=workspace,
+        id=known.id if known else id_,
+        before=old,
+        after=new,
+        fields=fields,
+    )
 
 
 def customers(database: Database, run: int, after: tuple[str, str]) -> list[tuple[str, str, Customer]]:

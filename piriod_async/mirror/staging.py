@@ -95,7 +95,7 @@ class Staging:
     complete_run: int = 0
     refreshed: bool = False
     _reopened: list[tuple[Any, ...]] = field(factory=list)
-    _missing: list[tuple[Any, ...]] = field(factory=list)
+    _gone: list[tuple[Any, ...]] = field(factory=list)
     _replaced: list[tuple[Any, ...]] = field(factory=list)
     _inserted: list[tuple[Any, ...]] = field(factory=list)
     _full: Comparison = field(factory=Comparison)
@@ -123,7 +123,7 @@ class Staging:
                 self._compare(tally, customer, old)
             else:
                 unknown.append(customer)
-        self._missing += [(self.run, tally.workspace, id_, self.run) for id_ in known]
+        self._gone += [(self.run, tally.workspace, id_, self.run) for id_ in known]
         self.compare_customers(database, tally, unknown)
 
     def compare_customers(self, database: Database, tally: Tally, customers: Sequence[Customer]) -> None:
@@ -187,7 +187,7 @@ class Staging:
             with database.transaction():
                 self.renew(database)
                 database.execute_many(_REOPEN, self._reopened)
-                database.execute_many(_REMOVE, self._missing)
+                database.execute_many(_REMOVE, self._gone)
                 database.execute_many(_REPLACE, self._replaced)  # even if it seemed gone in its old place
                 database.execute_many(_INSERT, self._inserted)
             for rows in self._staged:
@@ -195,7 +195,7 @@ class Staging:
 
     @property
     def _staged(self) -> tuple[list[tuple[Any, ...]], ...]:
-        return self._reopened, self._missing, self._replaced, self._inserted
+        return self._reopened, self._gone, self._replaced, self._inserted
 
     def renew(self, database: Database) -> None:
         """Keep the lock."""
@@ -258,7 +258,7 @@ class Staging:
     def discard(self, database: Database, workspace: str) -> None:
         """Drop everything staged for a workspace."""
         self._reopened = [row for row in self._reopened if row[0] != workspace]
-        self._missing = [row for row in self._missing if row[1] != workspace]
+        self._gone = [row for row in self._gone if row[1] != workspace]
         self._replaced = [row for row in self._replaced if row[1] != workspace]
         self._inserted = [row for row in self._inserted if row[0] != workspace]
         with database.transaction():
