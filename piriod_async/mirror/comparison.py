@@ -11,21 +11,21 @@ from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
 
-import attrs
 import msgspec
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from piriod_async.datetimes import encode_datetime
 from piriod_async.errors import QueryError
 from piriod_async.export.fields import FIELDS
-from piriod_async.models import Aggregations, Contact, Country, Customer, State
+from piriod_async.models import Aggregations, Contact, Country, Customer
 
 DIGEST_VERSION = 1
 DIGEST_BYTES = 16
 REQUIRED = ("id", "created")  # who a customer is, and where its place is
 _FIRST, _LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 _EXACT = Context(prec=MAX_PREC, Emax=MAX_EMAX, Emin=MIN_EMIN)
-_encode = msgspec.json.Encoder(order="sorted", enc_hook=encode_datetime).encode
+_id_of = attrgetter("id")
+_encode = msgspec.json.Encoder(order="deterministic", enc_hook=encode_datetime).encode
 
 
 def utc(moment: datetime) -> datetime:
@@ -43,36 +43,30 @@ def _amount(amount: Decimal | None) -> Decimal | int | None:
 
 
 def _moment(moment: datetime | None) -> datetime | None:
-    return moment and utc(moment)
-
-
-def _names(record_type: type, *without: str) -> list[str]:
-    return [attribute.name for attribute in attrs.fields(record_type) if attribute.name not in without]
-
-
-_country_values = attrgetter(*_names(Country, "tax_percent"))
-_state_values = attrgetter(*_names(State))
-_contact_values = attrgetter(*_names(Contact, "created", "updated"))
+    return moment if moment is None or moment.tzinfo is UTC else utc(moment)
 
 
 def _country(country: Country | None) -> object:
-    return country and (_country_values(country), _amount(country.tax_percent))
-
-
-def _state(state: State | None) -> object:
-    return state and _state_values(state)
+    if country is None or country.tax_percent is None:
+        return country
+    return evolve(country, tax_percent=None), _amount(country.tax_percent)
 
 
 def _contacts(contacts: tuple[Contact, ...]) -> object:
-    if not contacts:
-        return ()
-    if len(contacts) > 1:
-        contacts = tuple(sorted(contacts, key=_by_id))
-    return [(_contact_values(contact), _moment(contact.created), _moment(contact.updated)) for contact in contacts]
+    for contact in contacts:
+        if _moment(contact.created) is not contact.created or _moment(contact.updated) is not contact.updated:
+            contacts = tuple(
+                evolve(each, created=_moment(each.created), updated=_moment(each.updated)) for each in contacts
+            )
+            break
+    return _sorted(contacts) if len(contacts) > 1 else contacts
 
 
-def _by_id(contact: Contact) -> tuple[str, bytes]:
-    return contact.id or "", b"" if contact.id else _encode(contact)
+def _sorted(contacts: tuple[Contact, ...]) -> list[Contact]:
+    try:
+        return sorted(contacts, key=_id_of)
+    except TypeError:  # some have no id
+        return sorted(contacts, key=_encode)
 
 
 def _aggregations(aggregations: Aggregations) -> object:
@@ -81,7 +75,6 @@ def _aggregations(aggregations: Aggregations) -> object:
 
 _NORMALIZE: dict[str, Callable[[Any], object]] = {
     "country": _country,
-    "state": _state,
     "contacts": _contacts,
     "sources": sorted,
     "aggregations": _aggregations,
@@ -112,16 +105,14 @@ class Comparison:
     """
 
     ignore: tuple[str, ...] = field(default=(), converter=_check_ignored)
-    _plain: Callable[[Customer], Any] = field(init=False)
-    _normalized: list[tuple[Callable[[Customer], Any], Callable[[Any], object]]] = field(init=False)
+    _values: Callable[[Customer], tuple[Any, ...]] = field(init=False)
+    _normalize: list[tuple[int, Callable[[Any], object]]] = field(init=False)
 
-    @_plain.default
-    def _make_plain(self) -> Callable[[Customer], Any]:
-        return attrgetter(*[name for name in FIELDS if name not in _NORMALIZE and name not in self.ignore])
-
-    @_normalized.default
-    def _make_normalized(self) -> list[tuple[Callable[[Customer], Any], Callable[[Any], object]]]:
-        return [(attrgetter(name), call) for name, call in _NORMALIZE.items() if name not in self.ignore]
+    def __attrs_post_init__(self) -> None:
+        names = [name for name in FIELDS if name not in self.ignore]
+        object.__setattr__(self, "_values", attrgetter(*names))
+        normalize = [(index, _NORMALIZE[name]) for index, name in enumerate(names) if name in _NORMALIZE]
+        object.__setattr__(self, "_normalize", normalize)
 
     @property
     def key(self) -> str:
@@ -130,8 +121,10 @@ class Comparison:
 
     def digest(self, customer: Customer) -> bytes:
         """Return a digest that is the same for equal customers."""
-        normalized = [call(get(customer)) for get, call in self._normalized]
-        return blake2b(_encode((self._plain(customer), normalized)), digest_size=DIGEST_BYTES).digest()
+        values = list(self._values(customer))
+        for index, normalize in self._normalize:
+            values[index] = normalize(values[index])
+        return blake2b(_encode(values), digest_size=DIGEST_BYTES).digest()
 
     def differences(self, before: Customer, after: Customer) -> dict[str, tuple[Any, Any]]:
         """Return the fields that differ, with both values."""

@@ -29,11 +29,8 @@ order by version.run_from, version.workspace, version.id limit ?
 _REMOVED = """
 select version.run_to, 'removed', version.workspace, version.id, version.record, null
 from piriod_versions as version
-where version.run_to is not null and (version.run_to, version.workspace, version.id) > (?, ?, ?)
-  and version.run_to <= ? and not exists (
-    select 1 from piriod_versions as later
-    where later.workspace = version.workspace and later.id = version.id and later.run_from = version.run_to
-  )
+where (version.run_to, version.workspace, version.id) > (?, ?, ?) and version.run_to <= ?
+  and version.run_to is not null and version.removed = 1
 order by version.run_to, version.workspace, version.id limit ?
 """
 
@@ -115,7 +112,16 @@ def _change(comparison: Comparison, row: tuple[Any, ...]) -> Change:
     old = None if before is None else from_json(before)
     new = None if after is None else from_json(after)
     fields = comparison.differences(old, new) if old and new else {}
-    return Change(run=run, kind=kind, workspace=workspace, id=id_, before=old, after=new, fields=fields)
+    known = new or old
+    return Change(
+        run=run,
+        kind=kind,
+        workspace=workspace,
+        id=known.id if known else id_,
+        before=old,
+        after=new,
+        fields=fields,
+    )
 
 
 def customers(database: Database, run: int, after: tuple[str, str]) -> list[tuple[str, str, Customer]]:

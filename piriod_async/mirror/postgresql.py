@@ -42,7 +42,8 @@ class PostgresDatabase(Database):
         except ImportError as error:
             wanted = "expected the driver: pip install 'piriod-async[mirror-postgres]'"
             raise MirrorError(f"{describe_dsn(dsn)}: {wanted}") from error
-        name, passwords, problem = describe_dsn(dsn), _passwords(dsn), None
+        name, passwords = describe_dsn(dsn), _passwords(dsn)
+        connection, problem = None, ""
         url = "postgresql://" + dsn.reveal().partition("://")[2]
         try:
             connection = psycopg.connect(
@@ -52,7 +53,7 @@ class PostgresDatabase(Database):
             problem = _without(str(error), passwords)
         finally:
             url = ""
-        if problem is not None:  # without a context: its frames have the password
+        if connection is None:  # raised here, without a context: its frames have the password
             raise MirrorError(f"{name}: {problem}")
         connection.adapters.register_loader("json", TextLoader)
         database = cls(name, connection, passwords, psycopg)

@@ -149,5 +149,5 @@ def abandon(database: Database, staging: Staging) -> None:
     with database.transaction():
         staging.renew(database)
         database.execute("delete from piriod_versions where run_from = ?", (staging.run,))
-        database.execute("update piriod_versions set run_to = null where run_to = ?", (staging.run,))
+        database.execute("update piriod_versions set run_to = null, removed = 0 where run_to = ?", (staging.run,))
         lock.release(database, staging.run)

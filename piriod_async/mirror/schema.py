@@ -1,7 +1,8 @@
 """The tables of a mirror, and the two views that people query.
 
 - `piriod_versions` has every version of every customer. It is in the mirror from the run `run_from` until the run
-  `run_to`, if that is not null. Versions of a run that is not complete are there, but in no view.
+  `run_to`, if that is not null; `removed` is 1 if the customer was removed then. Versions of a run that is not complete
+  are there, but in no view.
 - `piriod_runs` has the complete runs that changed something.
 - `piriod_workspaces` has the workspaces, where each is read, and when its last complete run began.
 - `piriod_mirror` has one row: the last complete run, and the lock of the sync that writes.
@@ -57,6 +58,7 @@ create table piriod_versions (
   id text not null,
   run_from bigint not null,
   run_to bigint,
+  removed integer not null default 0,
   kind text not null,
   created {moment} not null,
   digest {bytes} not null,
@@ -106,11 +108,7 @@ create view changes as
     null as after
   from piriod_mirror as mirror
   join piriod_versions as version
-    on version.run_to <= mirror.complete_run and version.run_to > mirror.pruned_before
-  where not exists (
-    select 1 from piriod_versions as later
-    where later.workspace = version.workspace and later.id = version.id and later.run_from = version.run_to
-  )
+    on version.run_to <= mirror.complete_run and version.run_to > mirror.pruned_before and version.removed = 1
 """
 
 

@@ -26,20 +26,19 @@ _INSERT = (
     f"values ({', '.join('?' * (len(_KEYS) + len(COLUMNS)))}) on conflict (workspace, id, run_from) do update set "
     + ", ".join(f"{name} = excluded.{name}" for name in (*_KEYS[3:], *COLUMNS))
 )
-_CLOSE = "update piriod_versions set run_to = ? where workspace = ? and id = ? and run_to is null and run_from < ?"
-_REOPEN = "update piriod_versions set run_to = null where workspace = ? and id = ? and run_to = ?"
+_OF_CUSTOMER = "where workspace = ? and id = ?"
+_REMOVE = f"update piriod_versions set run_to = ?, removed = 1 {_OF_CUSTOMER} and run_from < ? and run_to is null"
+_REPLACE = (
+    f"update piriod_versions set run_to = ?, removed = 0 {_OF_CUSTOMER} and run_from < ? "
+    "and (run_to is null or run_to = ?)"
+)
+_REOPEN = f"update piriod_versions set run_to = null, removed = 0 {_OF_CUSTOMER} and run_to = ?"
 _LIVING = (
     "select id, digest, full_digest from piriod_versions "
     "where workspace = ? and run_to is null and created {} ? and created {} ? and run_from < ?"
 )
 _ASCENDING, _DESCENDING = _LIVING.format(">=", "<"), _LIVING.format(">", "<=")
-_GONE = """
-select {columns} from piriod_versions as version
-where run_to = ? and workspace = ? and not exists (
-  select 1 from piriod_versions as later
-  where later.workspace = version.workspace and later.id = version.id and later.run_from = version.run_to
-)
-"""
+_GONE = "select {columns} from piriod_versions where run_to = ? and workspace = ? and removed = 1 "
 _REFRESHED = ("digest", "full_digest", *COLUMNS)
 _REFRESH = (
     f"update piriod_versions as old set run_to = null, {', '.join(f'{name} = new.{name}' for name in _REFRESHED)} "
@@ -96,7 +95,8 @@ class Staging:
     complete_run: int = 0
     refreshed: bool = False
     _reopened: list[tuple[Any, ...]] = field(factory=list)
-    _closed: list[tuple[Any, ...]] = field(factory=list)
+    _gone: list[tuple[Any, ...]] = field(factory=list)
+    _replaced: list[tuple[Any, ...]] = field(factory=list)
     _inserted: list[tuple[Any, ...]] = field(factory=list)
     _full: Comparison = field(factory=Comparison)
 
@@ -123,7 +123,7 @@ class Staging:
                 self._compare(tally, customer, old)
             else:
                 unknown.append(customer)
-        self._closed += [(self.run, tally.workspace, id_, self.run) for id_ in known]
+        self._gone += [(self.run, tally.workspace, id_, self.run) for id_ in known]
         self.compare_customers(database, tally, unknown)
 
     def compare_customers(self, database: Database, tally: Tally, customers: Sequence[Customer]) -> None:
@@ -151,7 +151,7 @@ class Staging:
                 if run_to:
                     self._reopened.append((tally.workspace, key, self.run))
                 self._compare(tally, customer, old)
-        if len(self._closed) + len(self._inserted) + len(self._reopened) >= MAX_STAGED:
+        if sum(map(len, self._staged)) >= MAX_STAGED:
             self.flush(database)
 
     def _compare(self, tally: Tally, customer: Customer, old: Digests) -> None:
@@ -166,7 +166,7 @@ class Staging:
         else:
             tally.changed += 1
             kind = "changed"
-        self._closed.append((self.run, tally.workspace, plain(customer.id), self.run))
+        self._replaced.append((self.run, tally.workspace, plain(customer.id), self.run, self.run))
         self._insert(tally, customer, kind, new)
 
     def _digests(self, customer: Customer) -> Digests:
@@ -183,14 +183,19 @@ class Staging:
         Raises:
             MirrorBusyError: Another sync has taken the mirror over.
         """
-        if self._reopened or self._closed or self._inserted:
+        if any(self._staged):
             with database.transaction():
                 self.renew(database)
                 database.execute_many(_REOPEN, self._reopened)
-                database.execute_many(_CLOSE, self._closed)
+                database.execute_many(_REMOVE, self._gone)
+                database.execute_many(_REPLACE, self._replaced)  # even if it seemed gone in its old place
                 database.execute_many(_INSERT, self._inserted)
-            for rows in (self._reopened, self._closed, self._inserted):
+            for rows in self._staged:
                 rows.clear()
+
+    @property
+    def _staged(self) -> tuple[list[tuple[Any, ...]], ...]:
+        return self._reopened, self._gone, self._replaced, self._inserted
 
     def renew(self, database: Database) -> None:
         """Keep the lock."""
@@ -253,13 +258,16 @@ class Staging:
     def discard(self, database: Database, workspace: str) -> None:
         """Drop everything staged for a workspace."""
         self._reopened = [row for row in self._reopened if row[0] != workspace]
-        self._closed = [row for row in self._closed if row[1] != workspace]
+        self._gone = [row for row in self._gone if row[1] != workspace]
+        self._replaced = [row for row in self._replaced if row[1] != workspace]
         self._inserted = [row for row in self._inserted if row[0] != workspace]
         with database.transaction():
             self.renew(database)
             of = workspace, self.run
             database.execute("delete from piriod_versions where workspace = ? and run_from = ?", of)
-            database.execute("update piriod_versions set run_to = null where workspace = ? and run_to = ?", of)
+            database.execute(
+                "update piriod_versions set run_to = null, removed = 0 where workspace = ? and run_to = ?", of
+            )
 
     def settle(self, database: Database) -> None:
         """Put versions that differ only in fields that are not compared in the place of the old ones."""

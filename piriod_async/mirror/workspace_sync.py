@@ -76,16 +76,14 @@ class WorkspaceSync:
         await self._compare_until(tally, end, self._ties)
 
     async def _compare(self, tally: Tally, customers: Sequence[Customer]) -> None:
-        """Compare what is complete: all but the last instant, of which the next page may have more."""
-        if customers:
-            last = created_text(customers[-1])
-            complete = len(customers)
-            while complete and created_text(customers[complete - 1]) == last:
-                complete -= 1
-            if last != self._position:
-                await self._compare_until(tally, last, [*self._ties, *customers[:complete]])
-                self._ties = []
-            self._ties += customers[complete:]
+        """Compare all but the last instant, of which the next page may have more."""
+        held = [*self._ties, *customers]
+        complete = len(held)
+        while complete and held[complete - 1].created == held[-1].created:
+            complete -= 1
+        if complete:
+            await self._compare_until(tally, created_text(held[-1]), held[:complete])
+        self._ties = held[complete:]
 
     async def _compare_until(self, tally: Tally, end: str, customers: Sequence[Customer]) -> None:
         low, high = (end, self._position) if self.descending else (self._position, end)

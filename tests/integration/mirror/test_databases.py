@@ -99,6 +99,13 @@ async def test_tables_of_another_program(database):
     assert query(database, names) == [("customers",)]
 
 
+@pytest.mark.parametrize("scheme", ["postgresql+psycopg", "postgres"])
+async def test_schemes(postgres_dsn, scheme):
+    """The DSNs of SQLAlchemy and of libpq are understood."""
+    async with Mirror(postgres_dsn.replace("postgresql", scheme)) as mirror:
+        assert await mirror.runs() == []
+
+
 async def test_beside_other_tables(postgres_dsn):
     """In PostgreSQL a mirror lives beside tables with other names, and in a schema of its own beside any."""
     query(postgres_dsn, "create table invoices (id integer)")

@@ -77,7 +77,11 @@ def test_equal_values():
     other = Customer(
         id="cus_1",
         aggregations=Aggregations(sales=Decimal("1.1"), balance=Decimal("-0.00")),
-        contacts=(Contact(name="n"), Contact(id="b"), Contact(id="a", created=datetime(2024, 1, 1, 9, tzinfo=santiago))),
+        contacts=(
+            Contact(name="n"),
+            Contact(id="b"),
+            Contact(id="a", created=datetime(2024, 1, 1, 9, tzinfo=santiago)),
+        ),
         sources=("src_2", "src_1"),
         metadata={"b": 1.5, "a": {"y": 2, "x": 1}},
         country=Country(id="CL", tax_percent=Decimal(19)),
@@ -89,7 +93,10 @@ def test_equal_values():
 
 def test_amounts_are_exact():
     """Two amounts that differ in the last of forty digits differ."""
-    amounts = (Decimal("1234567890123456789012345678901234567.001"), Decimal("1234567890123456789012345678901234567.002"))
+    amounts = (
+        Decimal("1234567890123456789012345678901234567.001"),
+        Decimal("1234567890123456789012345678901234567.002"),
+    )
     customers = [attrs.evolve(MINIMAL, aggregations=Aggregations(sales=amount)) for amount in amounts]
     assert compare.digest(customers[0]) != compare.digest(customers[1])
 
@@ -108,7 +115,7 @@ def test_shuffled_dicts():
     digests = set()
     for _ in range(20):
         rng.shuffle(keys)
-        metadata = {key: {inner: 1 for inner in keys} for key in keys}
+        metadata = {key: dict.fromkeys(keys, 1) for key in keys}
         digests.add(compare.digest(attrs.evolve(MINIMAL, metadata=metadata)))
     assert len(digests) == 1
 
