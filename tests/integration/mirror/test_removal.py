@@ -27,7 +27,7 @@ class HookedServer(MockServer):
         return super()._respond(request, recorded)
 
 
-@pytest.mark.parametrize("precision", ["microseconds", "milliseconds", "seconds"])
+@pytest.mark.parametrize("precision", ["microseconds", "seconds"])
 async def test_asked_again(database, precision):
     """A customer who misses in the list, and is there when asked for, is not removed; its change is a change."""
     async with (
@@ -36,7 +36,7 @@ async def test_asked_again(database, precision):
         Mirror(database) as mirror,
     ):
         await mirror.sync(piriod.customers())
-        back, changed, gone = (server.customers()[index] for index in (40, 60, 80))
+        gone, changed, back = (server.customers()[index] for index in (40, 60, 80))
         for each in (back, changed, gone):
             server.remove(each["id"])
         listing = piriod.customers()
