@@ -1,21 +1,19 @@
 """The versions that a sync writes. They are in no view, and no reader sees them, until the run is complete."""
 
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from time import time
 from typing import Any, TypeAlias
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from piriod_async.mirror import lock
 from piriod_async.mirror.comparison import Comparison
 from piriod_async.mirror.database import Database
-from piriod_async.mirror.rows import created_text, plain, to_datetime, to_text, to_values
+from piriod_async.mirror.rows import created_text, plain, to_values
 from piriod_async.mirror.schema import COLUMNS
 from piriod_async.models import Customer
 
 MAX_STAGED = 1_000  # rows that are held back, and then written in one transaction
-MAX_ASKED = 80  # living customers in a range in which somebody is missing: the request for it has one page
 BATCH = 500
 FIRST, LAST = "-infinity", "infinity"  # before and after every moment, also as text
 Digests: TypeAlias = tuple[bytes, bytes | None]
@@ -38,7 +36,6 @@ _LIVING = (
     "where workspace = ? and run_to is null and created {} ? and created {} ? and run_from < ?"
 )
 _ASCENDING, _DESCENDING = _LIVING.format(">=", "<"), _LIVING.format(">", "<=")
-_GONE = "select {columns} from piriod_versions where run_to = ? and workspace = ? and removed = 1 "
 _REFRESHED = ("digest", "full_digest", *COLUMNS)
 _REFRESH = (
     f"update piriod_versions as old set run_to = null, {', '.join(f'{name} = new.{name}' for name in _REFRESHED)} "
@@ -70,18 +67,9 @@ class Tally:
         return bool(self.added or self.changed or self.returned or self.removed)
 
 
-@frozen
-class Missing:
-    """Customers that seem gone, with the range of `created` to ask for them."""
-
-    ids: frozenset[str]
-    first: datetime
-    last: datetime
-
-
 @define(eq=False)
 class Staging:
-    """Compares customers with the mirror, and stages what differs.
+    """Compares customers with the mirror, and stages what differs. Everything runs in the database's thread.
 
     Attributes:
         comparison: Compares customers.
@@ -201,59 +189,10 @@ class Staging:
         """Keep the lock."""
         lock.renew(database, self.run, time())
 
-    def missing(self, database: Database, tally: Tally, after: Missing | None) -> list[Missing]:
-        """Return customers that seem gone, in groups that one request asks for; those after a group, or the first."""
-        self.flush(database)
-        sql = _GONE.format(columns="id, created") + "and created > ? order by created, id limit ?"
-        position = to_text(after.last) if after else FIRST
-        rows = database.fetch(sql, (self.run, tally.workspace, position, BATCH))
-        if len(rows) == BATCH:  # all of the last instant, however many: it is not asked for twice
-            last = to_text(to_datetime(rows[-1][1]))
-            rows = [row for row in rows if to_text(to_datetime(row[1])) != last]
-            rows += database.fetch(
-                _GONE.format(columns="id, created") + "and created = ?", (self.run, tally.workspace, last)
-            )
-        return list(self._group(database, tally, [(id_, to_datetime(created)) for id_, created in rows]))
-
-    def _group(self, database: Database, tally: Tally, candidates: Sequence[tuple[str, datetime]]) -> Iterator[Missing]:
-        sql = (
-            "select count(*) from (select 1 from piriod_versions where workspace = ? and run_to is null "
-            "and created >= ? and created <= ? limit ?) as living"
-        )
-        ids: list[str] = []
-        first = last = None
-        for id_, created in candidates:
-            if first is not None and last is not None and created != last:
-                bounds = to_text(first), to_text(created)
-                [(living,)] = database.fetch(sql, (tally.workspace, *bounds, MAX_ASKED + 1))
-                if living > MAX_ASKED:
-                    yield Missing(frozenset(ids), first, last)
-                    ids, first = [], None
-            first, last = first or created, created
-            ids.append(id_)
-        if first is not None and last is not None:
-            yield Missing(frozenset(ids), first, last)
-
-    def keep(self, database: Database, tally: Tally, ids: Sequence[str]) -> None:
+    def keep(self, tally: Tally, ids: Sequence[str]) -> None:
         """Keep customers that seemed gone as they were."""
         self._reopened += [(tally.workspace, id_, self.run) for id_ in ids]
         tally.unchanged += len(ids)
-        self.flush(database)
-
-    def count_removed(self, database: Database, tally: Tally) -> tuple[int, int, list[str]]:
-        """Return how many customers are gone, how many the mirror had, and names of the first that are gone."""
-        self.flush(database)
-        of = (self.run, tally.workspace)
-        [(removed,)] = database.fetch(_GONE.format(columns="count(*)"), of)
-        if not removed:
-            return 0, 0, []
-        known = 0
-        for condition in ("run_to is null", "run_to = ?"):
-            sql = f"select count(*) from piriod_versions where run_from < ? and workspace = ? and {condition}"
-            [(count,)] = database.fetch(sql, of if condition == "run_to is null" else (*of, self.run))
-            known += count
-        names = database.fetch(_GONE.format(columns="name, id") + "order by created, id limit 5", of)
-        return removed, known, [name or id_ for name, id_ in names]
 
     def discard(self, database: Database, workspace: str) -> None:
         """Drop everything staged for a workspace."""
@@ -265,9 +204,8 @@ class Staging:
             self.renew(database)
             of = workspace, self.run
             database.execute("delete from piriod_versions where workspace = ? and run_from = ?", of)
-            database.execute(
-                "update piriod_versions set run_to = null, removed = 0 where workspace = ? and run_to = ?", of
-            )
+            sql = "update piriod_versions set run_to = null, removed = 0 where workspace = ? and run_to = ?"
+            database.execute(sql, of)
 
     def settle(self, database: Database) -> None:
         """Put versions that differ only in fields that are not compared in the place of the old ones."""

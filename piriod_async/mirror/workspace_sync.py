@@ -6,10 +6,11 @@ from contextlib import aclosing
 from attrs import define, field
 
 from piriod_async.listing import CustomerListing
+from piriod_async.mirror.missing import Missing, count_removed, find_missing
 from piriod_async.mirror.quick import QuickSync
 from piriod_async.mirror.removal_limit import RemovalLimit
 from piriod_async.mirror.rows import created_text, plain
-from piriod_async.mirror.staging import FIRST, LAST, Missing, Staging, Tally
+from piriod_async.mirror.staging import FIRST, LAST, Staging, Tally
 from piriod_async.mirror.thread import DatabaseThread
 from piriod_async.models import Customer
 from piriod_async.pagination.time_range import TimeRange, earliest, latest
@@ -59,7 +60,7 @@ class WorkspaceSync:
             tally = await self.thread.call(self.staging.start_workspace, self.listing.workspace)
         await self._read_all(tally)
         await self._ask_again(tally)
-        removed, known, names = await self.thread.call(self.staging.count_removed, tally)
+        removed, known, names = await self.thread.call(count_removed, self.staging, tally)
         self.limit.check(removed, known, names, self.listing.workspace)
         tally.removed = removed
         return tally
@@ -93,7 +94,7 @@ class WorkspaceSync:
     async def _ask_again(self, tally: Tally) -> None:
         """Request the ranges of `created` of those who seem gone: the list may have moved while it was read."""
         after: Missing | None = None
-        while groups := await self.thread.call(self.staging.missing, tally, after):
+        while groups := await self.thread.call(find_missing, self.staging, tally, after):
             for group in groups:
                 await self._ask_for(tally, group)
             after = groups[-1]
@@ -112,7 +113,7 @@ class WorkspaceSync:
         finally:
             self.requests += listing.progress.requests
         if kept := _unreadable(listing, group):
-            await self.thread.call(self.staging.keep, tally, kept)
+            await self.thread.call(lambda _: self.staging.keep(tally, kept))
 
 
 def _unreadable(listing: CustomerListing, group: Missing) -> list[str]:
