@@ -10,7 +10,7 @@ import sys
 import pytest
 
 from piriod_async import APIConnectionError, PiriodError, RetryPolicy
-from piriod_async.mirror import Mirror, MirrorError
+from piriod_async.mirror import Mirror, MirrorError, feed
 from piriod_async.testing import MockServer
 from tests.support.mirrors import everything_staged, ids_in, ids_on, query
 
@@ -63,6 +63,12 @@ async def test_kill(database):
                 await process.wait()
                 torn += bool(everything_staged(database))
                 assert await ids_in(mirror) in (before, ids_on(server))
+                assert [id_ for (id_,) in query(database, "select id from customers order by id")] in (
+                    before,
+                    ids_on(server),
+                )
+                last = await mirror._thread.call(feed.last_run)
+                assert query(database, "select max(run) from changes")[0][0] <= last
                 sync = await mirror.sync(piriod.customers(), max_removed=1.0)
                 assert [customer async for _, customer in mirror.customers()] == sorted(
                     await piriod.customers().collect(), key=lambda customer: customer.id

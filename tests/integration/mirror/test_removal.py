@@ -9,7 +9,7 @@ import pytest
 from attrs import evolve
 
 from piriod_async import IncompleteListError, QueryError
-from piriod_async.mirror import Mirror, TooManyRemovedError
+from piriod_async.mirror import Mirror, TooManyRemovedError, missing
 from piriod_async.testing import MockServer, Mutations
 from tests.support.mirrors import everything_staged, ids_in, ids_on
 
@@ -27,11 +27,16 @@ class HookedServer(MockServer):
         return super()._respond(request, recorded)
 
 
-async def test_asked_again(database):
+@pytest.mark.parametrize("precision", ["microseconds", "seconds"])
+async def test_asked_again(database, precision):
     """A customer who misses in the list, and is there when asked for, is not removed; its change is a change."""
-    async with HookedServer(250) as server, server.session() as piriod, Mirror(database) as mirror:
+    async with (
+        HookedServer(250, timestamp_precision=precision) as server,
+        server.session() as piriod,
+        Mirror(database) as mirror,
+    ):
         await mirror.sync(piriod.customers())
-        back, changed, gone = (server.customers()[index] for index in (40, 60, 80))
+        gone, changed, back = (server.customers()[index] for index in (40, 60, 80))
         for each in (back, changed, gone):
             server.remove(each["id"])
         listing = piriod.customers()
@@ -46,6 +51,23 @@ async def test_asked_again(database):
         assert (sync.added, sync.changed, sync.returned, sync.removed, sync.unchanged) == (0, 1, 0, 1, 248)
         assert sync.requests == listing.progress.requests + 1
         assert await ids_in(mirror) == ids_on(server)
+
+
+async def test_ties_are_asked_for_together(database, monkeypatch):
+    """However many of one instant seem gone, all of them are asked for, and those that are there are kept."""
+    monkeypatch.setattr(missing, "BATCH", 10)
+    async with HookedServer(60) as server, server.session() as piriod, Mirror(database) as mirror:
+        created = server.customers()[30]["created"]
+        ties = [server.add(created=created) for _ in range(25)]
+        await mirror.sync(piriod.customers())
+        gone = [customer for customer in server.customers() if customer["id"] in ties]
+        for each in gone:
+            server.remove(each["id"])
+        listing = piriod.customers()
+        await listing.collect()
+        server.hooks = {len(server.requests) + listing.progress.requests: lambda: [server.add(each) for each in gone]}
+        sync = await mirror.sync(piriod.customers())
+        assert (sync.removed, sync.unchanged) == (0, 85)
 
 
 async def test_one_request_for_many(database):
