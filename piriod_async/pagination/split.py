@@ -60,7 +60,7 @@ class Splitter:
             first = await self._fetch(self.page_size, 1)
             async with aclosing(OrderedPrefetch(self._jobs(first, parts), self.prefetch_limit)) as places:
                 async for page, index in places:
-                    candidates = filter(self._is_inside, _candidates([*map(require_created, page.keys)], index))
+                    candidates = filter(self._is_inside, self._candidates(page, index))
                     cuts.update([cut for cut in candidates if cut not in cuts][:1])
         return self._ranges(cuts)
 
@@ -82,6 +82,18 @@ class Splitter:
         for page_offset, group in groupby(offsets, lambda offset: offset // size):
             yield Job(partial(read, page_offset + 1, [offset % size for offset in group]))
 
+    def _candidates(self, page: RawPage, index: int) -> Iterator[datetime]:
+        """Yield cuts within a page, best first: in a space between two customers, and near to an index."""
+        times = [require_created(key) for key in self.cursor.copy().take_new(page.keys)]
+        index -= len(page.keys) - len(times)  # those that were delivered come first
+        nearest = sorted(enumerate(pairwise(times), 1), key=lambda each: abs(each[0] - index))
+        pairs = [(min(pair), max(pair)) for _, pair in nearest if pair[0] != pair[1]]
+        for older, newer in sorted(pairs, key=lambda pair: latest(pair[0]) >= earliest(pair[1])):
+            space = earliest(newer) - latest(older)
+            yield earliest(newer) - space // 2 if space > timedelta() else newer
+        if times and not (pairs or page.is_complete):
+            yield from (times[0], latest(times[0]))
+
     def _is_inside(self, cut: datetime) -> bool:
         """Return whether a cut leaves something on both sides, and all that was delivered in the first part."""
         bounds, reached = self.created_range, self.cursor.created
@@ -97,14 +109,3 @@ class Splitter:
         ends = [*(cut - _MICROSECOND for cut in starts[1:] if cut), self.created_range.lte]
         ranges = [TimeRange(start, end) for start, end in zip(starts, ends, strict=True)]
         return ranges[::-1] if self.cursor.descending else ranges
-
-
-def _candidates(times: Sequence[datetime], index: int) -> Iterator[datetime]:
-    """Yield cuts within a page, best first: in a space between two customers, and near to an index."""
-    nearest = sorted(enumerate(pairwise(times), 1), key=lambda each: abs(each[0] - index))
-    pairs = [(min(pair), max(pair)) for _, pair in nearest if pair[0] != pair[1]]
-    for older, newer in sorted(pairs, key=lambda pair: latest(pair[0]) >= earliest(pair[1])):
-        space = earliest(newer) - latest(older)
-        yield earliest(newer) - space // 2 if space > timedelta() else newer
-    if times and not pairs:
-        yield from (times[0], latest(times[0]))
