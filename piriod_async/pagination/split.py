@@ -85,7 +85,6 @@ class Splitter:
     def _candidates(self, page: RawPage, index: int) -> Iterator[datetime]:
         """Yield cuts within a page, best first: in a space between two customers, and near to an index."""
         times = [require_created(key) for key in self.cursor.copy().take_new(page.keys)]
-        index -= len(page.keys) - len(times)  # those that were delivered come first
         nearest = sorted(enumerate(pairwise(times), 1), key=lambda each: abs(each[0] - index))
         pairs = [(min(pair), max(pair)) for _, pair in nearest if pair[0] != pair[1]]
         for older, newer in sorted(pairs, key=lambda pair: latest(pair[0]) >= earliest(pair[1])):
