@@ -192,6 +192,7 @@ async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str],
     assert_type(await listing.first(), Customer | None)
     assert_type(await listing.one_or_none(), Customer | None)
     assert_type(await listing.collect(), list[Customer])
+    assert_type(await listing.split(4), list[CustomerListing])
     assert_type(listing.invalid, InvalidRecords)
     assert_type(listing.invalid.total, int)
     assert_type(listing.invalid[0], InvalidRecord)
