@@ -26,7 +26,7 @@ class Sync:
         removed: Customers that are gone, or no longer match the filters; None if nobody looked, as a quick sync does.
         unchanged: Customers whose record is the same, as far as it is compared.
         invalid: Records that were skipped (`on_invalid="skip"`).
-        requests: Requests sent, including retries.
+        requests: Requests sent.
         quick: Whether the list was not read completely, because its newest changes explained its count.
         dry_run: Whether nothing was applied.
         workspaces: For many workspaces, the outcome of each that succeeded; the numbers above are the sums.
