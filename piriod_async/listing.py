@@ -156,8 +156,7 @@ class CustomerListing(ScopedIterable):
                 expected = '"created" or "-created": parts are ranges of `created`'
                 raise QueryError(f"ordering={self.query.ordering!r}: expected {expected}")
             ranges = await iteration.split(iteration.cursor, n)
-        queries = [evolve(self.query, created__gte=each.gte, created__lte=each.lte) for each in ranges]
-        first, *others = [evolve(self, query=query, after=None) for query in queries]
+        first, *others = [self.with_query(created__gte=each.gte, created__lte=each.lte) for each in ranges]
         if self._after:
             first = evolve(first, after=evolve(self._after, query=first.fingerprint))
         return [first, *others]
