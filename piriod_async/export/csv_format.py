@@ -131,6 +131,7 @@ def _format_time(time: datetime) -> str:
 
 
 _other_text = partial(_cell, escape_formulas=False)
+# by exact type, the same as `_cell` returns
 _TEXT_OF: Mapping[type, Callable[[Any], str]] = {
     **dict.fromkeys((str, int, CustomerStatus), str),
     NoneType: lambda _: "",
@@ -138,7 +139,6 @@ _TEXT_OF: Mapping[type, Callable[[Any], str]] = {
     Decimal: "{:f}".format,
     **dict.fromkeys(DATETIME_TYPES, _format_time),
 }
-"""What `_cell` does with values of exactly these types."""
 
 
 def _encode(names: Sequence[str], columns: Sequence[Sequence[str]], customers: Sequence[Customer]) -> bytes:
