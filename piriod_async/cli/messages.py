@@ -5,7 +5,8 @@ import re
 
 import click
 
-from piriod_async import (
+from piriod_async.cli.streams import StandardError
+from piriod_async.errors import (
     APIConnectionError,
     APIStatusError,
     AuthenticationError,
@@ -20,8 +21,7 @@ from piriod_async import (
     RateLimitError,
     ServerError,
 )
-from piriod_async.cli.streams import StandardError
-from piriod_async.export import ExportError
+from piriod_async.export.fields import ExportError
 from piriod_async.plain_text import shorten
 
 OK, ERROR, USAGE, INCOMPLETE = 0, 1, 2, 3
