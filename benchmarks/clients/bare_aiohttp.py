@@ -18,16 +18,16 @@ async def decode_all(config: ClientConfig) -> int:
         nonlocal customers
         customers += len(decode_page(body).results)
 
-    await _for_each_page(config, count)
+    await for_each_page(config, count)
     return customers
 
 
 async def download_all(config: ClientConfig) -> int:
     """Read bytes and drop them: what HTTP alone costs."""
-    return await _for_each_page(config, lambda _: None)
+    return await for_each_page(config, lambda _: None)
 
 
-async def _for_each_page(config: ClientConfig, consume: Callable[[bytes], None]) -> int:
+async def for_each_page(config: ClientConfig, consume: Callable[[bytes], None]) -> int:
     """Pass each page's body to a function, and return the number of customers that the server counts."""
     async with ClientSession(headers=config.headers) as http:
 

@@ -1,4 +1,7 @@
-"""The commands and their options."""
+"""The commands and their options.
+
+What a command runs is imported with its first run: `--help` and a wrong option need neither aiohttp nor rich.
+"""
 
 import asyncio
 import sys
@@ -7,15 +10,17 @@ from typing import Any
 
 import click
 
-from piriod_async import ConfigurationError, PiriodSession
-from piriod_async.cli.check_command import CheckOptions, check_access
-from piriod_async.cli.connection import MOCK_WORKSPACE
-from piriod_async.cli.connection_options import MOCK_CUSTOMERS, NON_NEGATIVE, PATH, POSITIVE, connection_options
-from piriod_async.cli.export_command import export_customers
+from piriod_async.cli.connection_options import (
+    MOCK_CUSTOMERS,
+    MOCK_WORKSPACE,
+    NON_NEGATIVE,
+    PATH,
+    POSITIVE,
+    connection_options,
+)
 from piriod_async.cli.filter_options import FILTERS, MIRROR_FILTERS, filter_options
 from piriod_async.cli.messages import ERROR, OK, USAGE, CommandError, describe_os_error, os_hint, print_error
 from piriod_async.cli.mirror_options import ChangesOptions, SyncOptions, parse_max_removed
-from piriod_async.cli.options import Options
 from piriod_async.cli.signals import INTERRUPTED
 from piriod_async.cli.streams import open_closed_streams
 from piriod_async.transport.auth import SecretStr
@@ -66,6 +71,8 @@ def _split_names(_: click.Context, __: click.Parameter, value: str | None) -> tu
 
 
 def _validate_workspaces(_: click.Context, __: click.Parameter, values: Sequence[str]) -> Sequence[str]:
+    from piriod_async import ConfigurationError, PiriodSession  # noqa: PLC0415 (slow to import)
+
     for value in values:
         try:
             PiriodSession("any-token", value)
@@ -126,6 +133,9 @@ def customers(**options: Any) -> int:
     piriod-async customers -o customers.parquet
     piriod-async customers -o customers.csv --contacts-output contacts.csv --resume
     """  # noqa: D301 (click needs the character itself)
+    from piriod_async.cli.export_command import export_customers  # noqa: PLC0415 (slow to import)
+    from piriod_async.cli.options import Options  # noqa: PLC0415
+
     filters = {name: options.pop(name) for name in FILTERS}
     return export_customers(Options(filters=filters, **options))
 
@@ -145,6 +155,8 @@ def check(**options: Any) -> int:
 
     Sends one request for each workspace, and no retry: fit for a container's health check.
     """
+    from piriod_async.cli.check_command import CheckOptions, check_access  # noqa: PLC0415 (slow to import)
+
     return check_access(CheckOptions(**options))
 
 

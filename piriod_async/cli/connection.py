@@ -10,11 +10,9 @@ import click
 
 from piriod_async import PiriodSession
 from piriod_async.cli.accounts import read_accounts
-from piriod_async.cli.connection_options import ConnectionOptions
+from piriod_async.cli.connection_options import MOCK_WORKSPACE, ConnectionOptions
 from piriod_async.cli.tokens import token_from_file
 from piriod_async.transport.auth import Secret
-
-MOCK_WORKSPACE = "acc_mock"
 
 
 def resolve_connection(options: ConnectionOptions) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from piriod_async.cli.messages import option_name
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-MOCK_CUSTOMERS = 1_000
+MOCK_WORKSPACE, MOCK_CUSTOMERS = "acc_mock", 1_000
 PATH = click.Path(dir_okay=False, path_type=Path)
 NON_NEGATIVE, POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
 

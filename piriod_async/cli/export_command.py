@@ -1,4 +1,4 @@
-"""The `customers` command: reads one workspace after the other, to files or to standard output."""
+"""The `customers` command: writes one workspace after the other, to files or to standard output."""
 
 import asyncio
 import logging
@@ -28,8 +28,11 @@ from piriod_async.cli.options import Options
 from piriod_async.cli.outputs import make_encoder, make_files
 from piriod_async.cli.partial_files import PartialFile, ResumableExport
 from piriod_async.cli.progress import ProgressDisplay
+from piriod_async.cli.read_ahead import ReadAhead, read_ahead
 from piriod_async.cli.streams import is_pipe, write_stdout
 from piriod_async.export import FIELDS, Encoder, ExportError
+
+LISTINGS_AHEAD_PER_REQUEST = 3  # listings that are read ahead, for each request that may be in flight
 
 
 def export_customers(options: Options) -> int:
@@ -119,12 +122,16 @@ class _Export:
             else:
                 self._print(self.encoder.header())
             async with self.display.refreshing():
-                for workspace, listing in listings:
-                    if workspace not in done and self._remaining != 0:
+                missing = [self._resume(listing, sessions) for workspace, listing in listings if workspace not in done]
+                limit = 0 if options.limit else LISTINGS_AHEAD_PER_REQUEST * options.concurrency
+                async with aclosing(read_ahead(missing, limit)) as read_listings:
+                    async for each in read_listings:
+                        if self._remaining == 0:
+                            break
                         try:
-                            await self._export_workspace(workspace, listing, sessions[workspace])
+                            await self._export_workspace(each)
                         except PiriodError as error:
-                            self._record_failure(workspace, error)
+                            self._record_failure(each.listing.workspace, error)
 
     def finish(self) -> None:
         """Rename complete files into place and report the result.
@@ -158,26 +165,25 @@ class _Export:
         if self._resumable:
             self._resumable.close()
 
-    async def _export_workspace(self, workspace: str, listing: CustomerListing, session: PiriodSession) -> None:
-        resumable, already_written = self._resumable, 0
+    async def _export_workspace(self, read_listing: ReadAhead) -> None:
+        listing = read_listing.listing
+        workspace, resumable, already_written = listing.workspace, self._resumable, 0
         if resumable:
             resumable.rollback()  # what a failed workspace left uncommitted
             self._written = resumable.count
             already_written = resumable.state.customers.get(workspace, 0)
-            if after := resumable.state.checkpoints.get(workspace):
-                listing = session.customers(workspace=workspace, after=after, **self.options.listing_arguments)
         self._show_progress(workspace, listing, already_written)
         invalid_before = self.invalid.get(workspace, 0)
         checkpoint = None  # of what is written; listing.checkpoint already covers the page that is being written
         try:
-            async with aclosing(listing.pages()) as pages:
-                async for page in pages:
-                    customers = page.customers[: self._remaining]
+            async with aclosing(read_listing.pages()) as pages:
+                async for each in pages:
+                    customers = each.page.customers[: self._remaining]
                     if not resumable:
                         self._print(self.encoder.encode(customers, workspace))
                     else:
-                        commit_due, checkpoint = resumable.write(customers, workspace), listing.checkpoint
-                        self.invalid[workspace] = invalid_before + listing.invalid.total
+                        commit_due, checkpoint = resumable.write(customers, workspace), each.checkpoint
+                        self.invalid[workspace] = invalid_before + each.invalid
                         if commit_due and checkpoint:
                             resumable.commit(workspace, checkpoint, invalid=self.invalid[workspace])
                     self._written += len(customers)
@@ -193,6 +199,14 @@ class _Export:
         self.display.refresh()
         if resumable:
             resumable.commit(workspace, invalid=self.invalid[workspace], done=True)
+
+    def _resume(self, listing: CustomerListing, sessions: Mapping[str, PiriodSession]) -> CustomerListing:
+        """Return the listing, from where an interrupted export of it ended."""
+        workspace = listing.workspace
+        after = self._resumable.state.checkpoints.get(workspace) if self._resumable else None
+        if not after:
+            return listing
+        return sessions[workspace].customers(workspace=workspace, after=after, **self.options.listing_arguments)
 
     def _show_progress(self, workspace: str, listing: CustomerListing, already_written: int) -> None:
         label, count, remaining = workspace, len(self.workspaces), self._remaining

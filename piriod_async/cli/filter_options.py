@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import attrs
 import click
 
-from piriod_async import CustomerQuery
 from piriod_async.cli.messages import option_name
+from piriod_async.query import CustomerQuery
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

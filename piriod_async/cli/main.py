@@ -26,9 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         from piriod_async.cli.commands import run  # noqa: PLC0415 (needs an extra, and takes a while)
+
+        return run(arguments)
     except ModuleNotFoundError as error:
         if str(error.name).partition(".")[0] not in ("click", "portalocker", "rich"):
             raise
         sys.stderr.write("piriod-async: the command line needs more packages: pip install 'piriod-async[cli]'\n")
         return 2
-    return run(arguments)

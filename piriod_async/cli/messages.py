@@ -7,7 +7,8 @@ from itertools import islice
 
 import click
 
-from piriod_async import (
+from piriod_async.cli.streams import StandardError
+from piriod_async.errors import (
     APIConnectionError,
     APIStatusError,
     AuthenticationError,
@@ -23,8 +24,7 @@ from piriod_async import (
     RateLimitError,
     ServerError,
 )
-from piriod_async.cli.streams import StandardError
-from piriod_async.export import ExportError
+from piriod_async.export.fields import ExportError
 from piriod_async.plain_text import shorten
 
 OK, ERROR, USAGE, INCOMPLETE, TOO_MANY_REMOVED = 0, 1, 2, 3, 4

@@ -2,12 +2,15 @@
 
 import asyncio
 from contextlib import suppress
+from operator import attrgetter
 
 from attrs import define, field
 
 from piriod_async.decoding import records, strict
 from piriod_async.decoding.records import DecodedPage
 from piriod_async.pagination.raw_page import RawPage
+
+_id_of = attrgetter("id")
 
 
 @define(eq=False)
@@ -46,8 +49,9 @@ class PageDecoder:
         asyncio.get_running_loop().call_soon(lock.release)  # in the next iteration, without delaying this page
         if not page.unplaced_ids:
             with suppress(*strict.DECODE_ERRORS):
-                by_id = {customer.id: customer for customer in strict.decode_customers(page.raw)}
-                return DecodedPage(tuple(by_id[key.id] for key in page.keys))
+                customers = strict.decode_customers(page.raw)
+                by_id = dict(zip(map(_id_of, customers), customers, strict=True))
+                return DecodedPage(tuple(map(by_id.__getitem__, map(_id_of, page.keys))))
         return await records.decode_records(page, by_created=by_created, reported=reported)
 
     def _lock_of_running_loop(self) -> asyncio.Lock:

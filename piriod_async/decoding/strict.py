@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
+from piriod_async.decoding.sharing import UnfinishedCustomer, finish
 from piriod_async.models import AwareDatetime, Customer, RecordId
 from piriod_async.pagination.raw_page import RawPage
 
@@ -46,9 +47,9 @@ class DecodedKey(msgspec.Struct, frozen=True, gc=False):
 
 _keys_decoder = msgspec.json.Decoder(Envelope[DecodedKey])
 _key_decoder = msgspec.json.Decoder(DecodedKey)
-_page_decoder = msgspec.json.Decoder(Envelope[Customer])
+_page_decoder = msgspec.json.Decoder(Envelope[UnfinishedCustomer])
 _raw_page_decoder = msgspec.json.Decoder(Envelope[msgspec.Raw])
-_customer_decoder = msgspec.json.Decoder(Customer)
+_customer_decoder = msgspec.json.Decoder(UnfinishedCustomer)
 
 
 def decode_keys(body: bytes) -> RawPage:
@@ -59,7 +60,7 @@ def decode_keys(body: bytes) -> RawPage:
 
 def decode_customers(body: bytes) -> tuple[Customer, ...]:
     """Decode all customers of a page."""
-    return tuple(_page_decoder.decode(body).results)
+    return tuple(map(finish, _page_decoder.decode(body).results))
 
 
 def decode_key(record: bytes | msgspec.Raw) -> DecodedKey:
@@ -69,7 +70,7 @@ def decode_key(record: bytes | msgspec.Raw) -> DecodedKey:
 
 def decode_customer(record: bytes | msgspec.Raw) -> Customer:
     """Decode one customer."""
-    return _customer_decoder.decode(record)
+    return finish(_customer_decoder.decode(record))
 
 
 def split_page(body: bytes) -> Envelope[msgspec.Raw]:

@@ -99,34 +99,47 @@ class ArrowStreamEncoder:
         Raises:
             ExportError: A value does not fit its column.
         """
-        schema, customers = self.schema, list(customers)
-        json_fields = [name for name in JSON_FIELDS if name in self.fields]
-        amount_fields = [name for name in _AMOUNTS if name in self.fields]
-        rows = [_row(customer, json_fields, amount_fields) | {"workspace": workspace} for customer in customers]
+        customers = list(customers)
+        arrays = [pa.array([workspace] * len(customers), _STRING)] * self.workspace_column
+        arrays += [_column(customers, name) for name in self.fields]
         check_json_numbers(customers, self.fields)
-        try:
-            return pa.RecordBatch.from_pylist(rows, schema=schema)
-        except (ValueError, OverflowError):
-            for customer, row in zip(customers, rows, strict=True):
-                _check_fits(customer, row, schema)
-            raise
+        return pa.RecordBatch.from_arrays(arrays, schema=self.schema)
 
     def table(self, batches: "Sequence[pa.RecordBatch]") -> "pa.Table":
         """Return record batches as one table."""
         return pa.Table.from_batches(batches, self.schema)
 
 
-def _row(customer: Customer, json_fields: Iterable[str], amount_fields: Iterable[str]) -> dict[str, Any]:
-    """Return a customer's row, with the named fields in the form of their columns."""
-    texts = {name: encode_json_field(customer, name).decode() for name in json_fields}
-    row: dict[str, Any] = msgspec.to_builtins(customer, builtin_types=_BUILTIN_TYPES, enc_hook=encode_datetime)
-    row.update(texts)
-    for name in amount_fields:
-        if values := row[name]:
-            _rescale_amounts(customer, name, values)
-    if row["state"]:
-        row["state"]["id"] = str(row["state"]["id"])
-    return row
+def _column(customers: Sequence[Customer], name: str) -> "pa.Array":
+    """Return a field of customers as an array.
+
+    Raises:
+        ExportError: A value does not fit the column.
+    """
+    values = _values(customers, name)
+    try:
+        return pa.array(values, _TYPES[name])
+    except (ValueError, OverflowError):
+        for customer, value in zip(customers, values, strict=True):
+            _check_fits(customer, name, value)
+        raise
+
+
+def _values(customers: Sequence[Customer], name: str) -> list[Any]:
+    """Return a field of customers in the form of its column."""
+    if name in JSON_FIELDS:
+        return [encode_json_field(customer, name).decode() for customer in customers]
+    values: list[Any] = msgspec.to_builtins(
+        [getattr(customer, name) for customer in customers], builtin_types=_BUILTIN_TYPES, enc_hook=encode_datetime
+    )
+    if name in _AMOUNTS:
+        for customer, amounts in zip(customers, values, strict=True):
+            if amounts:
+                _rescale_amounts(customer, name, amounts)
+    if name == "state":
+        for state in filter(None, values):
+            state["id"] = str(state["id"])
+    return values
 
 
 def _rescale_amounts(customer: Customer, name: str, values: dict[str, Any]) -> None:
@@ -145,12 +158,11 @@ def _rescale_amounts(customer: Customer, name: str, values: dict[str, Any]) -> N
                 raise value_error(customer, f"{name}.{amount}", value, expected) from None
 
 
-def _check_fits(customer: Customer, row: dict[str, Any], schema: "pa.Schema") -> None:
-    for column in schema:
-        try:
-            pa.array([row[column.name]], column.type)
-        except (ValueError, OverflowError) as error:
-            raise value_error(customer, column.name, row[column.name], f"{column.type} ({error})") from error
+def _check_fits(customer: Customer, name: str, value: object) -> None:
+    try:
+        pa.array([value], _TYPES[name])
+    except (ValueError, OverflowError) as error:
+        raise value_error(customer, name, value, f"{_TYPES[name]} ({error})") from error
 
 
 # pyarrow imports pandas, if that is installed, at the first conversion: now, while this module is imported in a thread.

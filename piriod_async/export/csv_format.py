@@ -23,18 +23,20 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from operator import attrgetter
-from types import MappingProxyType
+from types import MappingProxyType, NoneType
 from typing import Any, Final
 
 from attrs import field, frozen
 
+from piriod_async.datetimes import DATETIME_TYPES
 from piriod_async.export.fields import select
 from piriod_async.export.values import check_json_numbers, encode_json_field, value_error
-from piriod_async.models import Contact, Customer
+from piriod_async.models import Customer, CustomerStatus
 
 _STARTS = "=+@\uff1d\uff0b\uff0d\uff20-"  # the hyphen last, for the pattern
-_FORMULA_PREFIXES = (*_STARTS, "\t", "\r", "\n")
+_FORMULA_PREFIXES = frozenset(f"{_STARTS}\t\r\n")
 _FORMULA_IN_TEXT = re.compile(f'([\t\r\n;]"*)(?=[{_STARTS}])')
 # digits only, or blanks between them as in no formula: +1+1 would be shown as 2, and +1-800-555-0100 as -1454
 _PHONE_NUMBER = re.compile(r"\+(?=(?:[^0-9]*[0-9]){6})(?:[0-9]+|(?=.*[0-9)] +[0-9(])[0-9 ()+-]+)")
@@ -84,13 +86,9 @@ def csv_row(customer: Customer, fields: Iterable[str] = tuple(COLUMNS), *, escap
         ExportError: A value does not fit into a cell, such as the amount `1e50000000`.
     """
     names = tuple(fields)
-    row = _row(customer, names, escape_formulas)
+    row = [_cell(COLUMNS[name](customer), escape_formulas) for name in names]
     check_json_numbers([customer], names)
     return row
-
-
-def _row(customer: Customer, fields: Iterable[str], escape_formulas: bool) -> list[str]:
-    return [_cell(COLUMNS[name](customer), escape_formulas) for name in fields]
 
 
 def _cell(value: object, escape_formulas: bool) -> str:
@@ -106,30 +104,63 @@ def _cell(value: object, escape_formulas: bool) -> str:
     return _escape_formulas(text) if escape_formulas and isinstance(value, str) else text
 
 
+def _column(values: Iterable[object], escape_formulas: bool) -> list[str]:
+    """Return the cells of a column, as `_cell` does. Most columns have no formula, which is faster to see at once."""
+    values = list(values)
+    cells = [_TEXT_OF.get(type(value), _other_text)(value) for value in values]
+    if escape_formulas:
+        text = "".join(cells)
+        if ";" in text or not text.isprintable() or not _FORMULA_PREFIXES.isdisjoint(cell[:1] for cell in cells):
+            return [_cell(value, escape_formulas) for value in values]
+    return cells
+
+
 def _escape_formulas(text: str) -> str:
     """Return text with an apostrophe wherever a spreadsheet might see the beginning of a formula."""
     if ";" in text or not text.isprintable():  # faster than a search
         text = _FORMULA_IN_TEXT.sub(r"\1'", text)
-    return f"'{text}" if text.startswith(_FORMULA_PREFIXES) and not _PHONE_NUMBER.fullmatch(text) else text
+    return f"'{text}" if text[:1] in _FORMULA_PREFIXES and not _PHONE_NUMBER.fullmatch(text) else text
 
 
 def _format_time(time: datetime) -> str:
     try:
-        return f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z"
+        utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+        return f"{utc.isoformat('T', 'microseconds').removesuffix('+00:00')}Z"
     except OverflowError:  # the first or last day of the calendar, with an offset that leads out of it
         return time.isoformat(timespec="microseconds")
 
 
-def _encode(columns: Sequence[str], rows: Sequence[tuple[Customer, Sequence[str]]]) -> bytes:
+_other_text = partial(_cell, escape_formulas=False)
+# by exact type, the same as `_cell` returns
+_TEXT_OF: Mapping[type, Callable[[Any], str]] = {
+    **dict.fromkeys((str, int, CustomerStatus), str),
+    NoneType: lambda _: "",
+    bool: {False: "false", True: "true"}.__getitem__,
+    Decimal: "{:f}".format,
+    **dict.fromkeys(DATETIME_TYPES, _format_time),
+}
+
+
+def _encode(names: Sequence[str], columns: Sequence[Sequence[str]], customers: Sequence[Customer]) -> bytes:
+    """Return rows of CSV.
+
+    Args:
+        names: The names of the columns.
+        columns: Their cells.
+        customers: The customer of each row, for the error.
+
+    Raises:
+        ExportError: A cell is not valid Unicode.
+    """
     text = io.StringIO()
-    csv.writer(text).writerows(row for _, row in rows)
+    csv.writer(text).writerows(zip(*columns, strict=True))
     try:
         return text.getvalue().encode()
     except UnicodeEncodeError as error:
         customer, name, cell = next(
             (customer, name, cell)
-            for customer, row in rows
-            for name, cell in zip(columns, row, strict=True)
+            for customer, row in zip(customers, zip(*columns, strict=True), strict=True)
+            for name, cell in zip(names, row, strict=True)
             if _SURROGATE.search(cell)
         )
         raise value_error(customer, name, cell, "text without half a surrogate pair") from error
@@ -170,10 +201,11 @@ class CsvEncoder:
             ExportError: A value does not fit into a cell.
         """
         customers = list(customers)
-        first = [_cell(workspace, self.escape_formulas)] * self.workspace_column
-        rows = [(customer, first + _row(customer, self.fields, self.escape_formulas)) for customer in customers]
+        values: list[Iterable[object]] = [[workspace] * len(customers)] * self.workspace_column
+        values += [map(COLUMNS[name], customers) for name in self.fields]
+        columns = [_column(each, self.escape_formulas) for each in values]
         check_json_numbers(customers, self.fields)
-        return _encode(self._columns, rows)
+        return _encode(self._columns, columns, customers)
 
     def footer(self) -> bytes:
         """Return no bytes: CSV has no footer."""
@@ -208,16 +240,12 @@ class ContactsCsvEncoder:
         Raises:
             ExportError: A text is not valid Unicode.
         """
-        first = [workspace] * self.workspace_column
-        rows = [
-            (
-                customer,
-                [_cell(value, self.escape_formulas) for value in (*first, customer.id, *_contact_values(contact))],
-            )
-            for customer in customers
-            for contact in customer.contacts
-        ]
-        return _encode(self._columns, rows)
+        rows = [(customer, contact) for customer in customers for contact in customer.contacts]
+        owners = [customer for customer, _ in rows]
+        values: list[Iterable[object]] = [[workspace] * len(rows)] * self.workspace_column
+        values.append([customer.id for customer in owners])
+        values += [[get(contact) for _, contact in rows] for get in _CONTACT.values()]
+        return _encode(self._columns, [_column(each, self.escape_formulas) for each in values], owners)
 
     def footer(self) -> bytes:
         """Return no bytes: CSV has no footer."""
@@ -226,7 +254,3 @@ class ContactsCsvEncoder:
     @property
     def _columns(self) -> Sequence[str]:
         return ["workspace"] * self.workspace_column + list(CONTACT_COLUMNS)
-
-
-def _contact_values(contact: Contact) -> Iterable[object]:
-    return (get(contact) for get in _CONTACT.values())

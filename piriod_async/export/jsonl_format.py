@@ -62,13 +62,17 @@ class JsonLinesEncoder:
             ExportError: JSON cannot hold a value, such as an infinite number in `metadata`.
         """
         customers = list(customers)
-        lines: Iterable[bytes] = map(self._line, customers)
+        try:
+            lines = json_encoder.encode_lines(map(self.record, customers))
+        except (TypeError, ValueError, RecursionError):
+            for customer in customers:
+                check_json_values(customer, self.fields)  # raises an error that names the field
+            raise
+        check_json_numbers(customers, self.fields)
         if self.workspace_column:
             first = b'{"workspace":' + json_encoder.encode(workspace) + b","
-            lines = (first + line[1:] for line in lines)
-        data = b"".join(line + b"\n" for line in lines)
-        check_json_numbers(customers, self.fields)
-        return data
+            return b"".join(first + line[1:] for line in lines.splitlines(keepends=True))
+        return lines
 
     def footer(self) -> bytes:
         """Return no bytes: JSON lines have no footer."""
@@ -89,11 +93,3 @@ class JsonLinesEncoder:
             if value := getattr(record, name):
                 setattr(record, name, convert(value))
         return record
-
-    def _line(self, customer: Customer) -> bytes:
-        record = self.record(customer)
-        try:
-            return json_encoder.encode(record)
-        except (TypeError, ValueError, RecursionError):
-            check_json_values(customer, self.fields)  # raises an error that names the field
-            raise

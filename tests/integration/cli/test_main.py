@@ -1,4 +1,4 @@
-"""The entry point without the packages of an extra."""
+"""The entry point: what it imports, and what it says where an extra's packages are missing."""
 
 import subprocess
 import sys
@@ -11,10 +11,19 @@ from piriod_async.cli.main import main
 @pytest.mark.parametrize("missing", ["click", "rich"])
 def test_missing_extra(missing):
     """Without the extra `cli`, the message says what to install."""
-    code = f"import sys; sys.modules[{missing!r}] = None; from piriod_async.cli.main import main; sys.exit(main([]))"
+    code = f"import sys; sys.modules[{missing!r}] = None; from piriod_async.cli.main import main; "
+    code += "sys.exit(main(['customers', '--mock', '1']))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "piriod-async: the command line needs more packages: pip install 'piriod-async[cli]'\n"
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["customers", "--help"], ["customers", "--limit", "x"]])
+def test_quick_help(arguments):
+    """Help, and the message about a wrong option, come before the slow imports."""
+    code = f"import sys; from piriod_async.cli.main import main; main({arguments!r}); print('\\n', *sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert {"click", "aiohttp", "cattrs", "rich"} & set(done.stdout.splitlines()[-1].split()) == {"click"}
 
 
 def test_other_missing_module(monkeypatch):
