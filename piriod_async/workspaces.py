@@ -48,8 +48,8 @@ class Source:
 
 ResolveSource: TypeAlias = Callable[[Any], Source]
 """Returns the source of an id, or of a session with a workspace; raises `QueryError` for anything else."""
-QueueItem: TypeAlias = tuple[str, Page] | BaseException | None
-"""A page of a workspace; the error that ends the iteration; or None at its end."""
+QueueItem: TypeAlias = tuple[str, Page | None] | BaseException | None
+"""A page of a workspace, or its end; the error that ends the iteration; or None at the end of all."""
 WORKERS_PER_REQUEST = 2  # workspaces read at once, for each request in flight: one is delivered while another loads
 
 
@@ -108,6 +108,14 @@ class WorkspaceListing(ScopedIterable):
     def errors(self) -> dict[str, PiriodError]:
         """The error of each workspace that failed in the latest iteration, by id."""
         return self._iteration.errors if self._iteration else {}
+
+    @property
+    def finished(self) -> frozenset[str]:
+        """The workspaces of which the latest iteration delivers no more: read to their end, or failed.
+
+        It has a workspace from the next one's page on, so that a file can be closed, or a transaction committed.
+        """
+        return frozenset(self._iteration.ended) if self._iteration else frozenset()
 
     @property
     def invalid(self) -> dict[str, InvalidRecords]:
@@ -186,6 +194,7 @@ class _Iteration:
         active: Listings that are being read, by workspace.
         delivered: Customers delivered, of each workspace that was started.
         finished: The last progress of workspaces that are done, or failed.
+        ended: The workspaces of which no page is left to deliver.
         errors: Why workspaces failed.
     """
 
@@ -196,6 +205,7 @@ class _Iteration:
     active: dict[str, CustomerListing] = field(factory=dict, init=False)
     delivered: dict[str, int] = field(factory=dict, init=False)
     finished: dict[str, Progress] = field(factory=dict, init=False)
+    ended: set[str] = field(factory=set, init=False)
     errors: dict[str, PiriodError] = field(factory=dict, init=False)
     _origins: dict[str, str] = field(factory=dict, init=False)
     _finished_invalid: dict[str, InvalidRecords] = field(factory=dict, init=False)
@@ -211,10 +221,14 @@ class _Iteration:
         if not self._tasks:
             workers = [start_task(self._worker()) for _ in range(WORKERS_PER_REQUEST * self.concurrency)]
             self._tasks = [*workers, start_task(self._await_workers(workers))]
-        item = await self._queue.get()
-        if isinstance(item, BaseException):
-            raise item
-        return item
+        while item := await self._queue.get():
+            if isinstance(item, BaseException):
+                raise item
+            workspace, page = item
+            if page is not None:
+                return workspace, page
+            self.ended.add(workspace)
+        return None
 
     async def aclose(self) -> None:
         """Cancel the workers, and their pending requests."""
@@ -244,6 +258,7 @@ class _Iteration:
                     return
             if not _is_repeated(source, self._origins):
                 await self._read_workspace(source)
+                await self._put(source.workspace, None)
             await asyncio.sleep(0)  # neither a repeated id, nor one that fails unsent, need have suspended
 
     async def _read_workspace(self, source: Source) -> None:
@@ -265,7 +280,7 @@ class _Iteration:
                 if done.invalid:
                     self._finished_invalid[workspace] = done.invalid
 
-    async def _put(self, workspace: str, page: Page) -> None:
+    async def _put(self, workspace: str, page: Page | None) -> None:
         if self._closed:  # nobody takes it: the source of ids swallowed the cancellation
             raise asyncio.CancelledError
         await self._queue.put((workspace, page))
