@@ -2,8 +2,9 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from concurrent.futures import CancelledError
+from functools import partial
 from importlib import import_module
 from threading import Lock
 from typing import Any, TypeVar, cast
@@ -110,7 +111,7 @@ def token_function(name: str) -> TokenFunction:
     """Return a function that returns the token: the one of that name, or one that reads the environment variable.
 
     Raises:
-        ConfigurationError: The worker cannot import the function.
+        ConfigurationError: The worker lacks the variable, or cannot import the function.
     """
     module, is_function, attribute = name.partition(":")
     if is_function:
@@ -119,13 +120,10 @@ def token_function(name: str) -> TokenFunction:
         except (ImportError, AttributeError) as error:
             raise ConfigurationError(f"token_env={name!r}: the worker cannot import it ({error})") from None
         return function
-    return _environment_reader(name)
+    if not os.environ.get(name, "").strip():
+        raise ConfigurationError(f"{name} is not set on the worker: expected an API token")
+    return partial(_read_variable, name)
 
 
-def _environment_reader(name: str) -> Callable[[], str]:
-    def read_token() -> str:
-        if not os.environ.get(name, "").strip():
-            raise ConfigurationError(f"{name} is not set on the worker: expected an API token")
-        return os.environ[name].strip()
-
-    return read_token
+def _read_variable(name: str) -> str:
+    return os.environ.get(name, "").strip()
