@@ -91,6 +91,13 @@ class WorkspaceListing(ScopedIterable):
         """Return an async generator over `(workspace, page)`: the responses, each with the customers that it adds."""
         return self._register(self._iter_pages(self._start()))
 
+    def pages_and_ends(self) -> AsyncGenerator[tuple[str, Page | None], None]:
+        """Return an async generator as of `pages`, that also yields `(workspace, None)` at the end of each workspace.
+
+        It is the moment to close a file, or to commit a transaction; `errors` has the workspace by then if it failed.
+        """
+        return self._register(self._iter_items(self._start()))
+
     async def collect(self) -> dict[str, list[Customer]]:
         """Return all customers by workspace, an empty list for a workspace without customers.
 
@@ -108,14 +115,6 @@ class WorkspaceListing(ScopedIterable):
     def errors(self) -> dict[str, PiriodError]:
         """The error of each workspace that failed in the latest iteration, by id."""
         return self._iteration.errors if self._iteration else {}
-
-    @property
-    def finished(self) -> frozenset[str]:
-        """The workspaces of which the latest iteration delivers no more: read to their end, or failed.
-
-        It has a workspace from the next one's page on, so that a file can be closed, or a transaction committed.
-        """
-        return frozenset(self._iteration.ended) if self._iteration else frozenset()
 
     @property
     def invalid(self) -> dict[str, InvalidRecords]:
@@ -181,6 +180,16 @@ class WorkspaceListing(ScopedIterable):
                 if monotonic() >= time_slice.ends_at:
                     await time_slice.renew()
 
+    async def _iter_items(self, iteration: "_Iteration") -> AsyncGenerator[tuple[str, Page | None], None]:
+        async with aclosing(iteration):
+            time_slice = TimeSlice()
+            while item := await iteration.next_item():
+                workspace, page = item
+                iteration.delivered[workspace] += len(page.customers) if page else 0
+                yield workspace, page
+                if monotonic() >= time_slice.ends_at:
+                    await time_slice.renew()
+
 
 @define(eq=False)
 class _Iteration:
@@ -194,7 +203,6 @@ class _Iteration:
         active: Listings that are being read, by workspace.
         delivered: Customers delivered, of each workspace that was started.
         finished: The last progress of workspaces that are done, or failed.
-        ended: The workspaces of which no page is left to deliver.
         errors: Why workspaces failed.
     """
 
@@ -205,7 +213,6 @@ class _Iteration:
     active: dict[str, CustomerListing] = field(factory=dict, init=False)
     delivered: dict[str, int] = field(factory=dict, init=False)
     finished: dict[str, Progress] = field(factory=dict, init=False)
-    ended: set[str] = field(factory=set, init=False)
     errors: dict[str, PiriodError] = field(factory=dict, init=False)
     _origins: dict[str, str] = field(factory=dict, init=False)
     _finished_invalid: dict[str, InvalidRecords] = field(factory=dict, init=False)
@@ -218,17 +225,21 @@ class _Iteration:
 
     async def next_page(self) -> tuple[str, Page] | None:
         """Return the next page of any workspace, or None at the end."""
-        if not self._tasks:
-            workers = [start_task(self._worker()) for _ in range(WORKERS_PER_REQUEST * self.concurrency)]
-            self._tasks = [*workers, start_task(self._await_workers(workers))]
-        while item := await self._queue.get():
-            if isinstance(item, BaseException):
-                raise item
+        while item := await self.next_item():
             workspace, page = item
             if page is not None:
                 return workspace, page
-            self.ended.add(workspace)
         return None
+
+    async def next_item(self) -> tuple[str, Page | None] | None:
+        """Return the next page of any workspace, or its end, or None at the end of all."""
+        if not self._tasks:
+            workers = [start_task(self._worker()) for _ in range(WORKERS_PER_REQUEST * self.concurrency)]
+            self._tasks = [*workers, start_task(self._await_workers(workers))]
+        item = await self._queue.get()
+        if isinstance(item, BaseException):
+            raise item
+        return item
 
     async def aclose(self) -> None:
         """Cancel the workers, and their pending requests."""

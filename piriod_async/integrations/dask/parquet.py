@@ -80,6 +80,7 @@ def customers_to_parquet(
     with closing(runner.run(plan)) as batches:
         for _, future in batches:
             report.add(future.result())
+            future.release()  # or Dask would read the batch again if the worker that has the result died
     report.seconds = time.monotonic() - started
     dataset.write_report(report.to_dict())
     return report
@@ -115,16 +116,15 @@ class _BatchWriter:
         remaining = [workspace for workspace in self._queries if not await run_in_thread(self._is_complete, workspace)]
         listing = self._session.across(remaining, on_error="collect", **self._reading.arguments)
         try:
-            async with aclosing(listing.pages()) as pages:
-                async for workspace, page in pages:
-                    if workspace not in self._report.errors:
+            async with aclosing(listing.pages_and_ends()) as items:
+                async for workspace, page in items:
+                    if workspace in self._report.errors:
+                        continue
+                    if page is not None:
                         await run_in_thread(self._append, workspace, page.customers)
-                    for each in (listing.finished & self._files.keys()) - listing.errors.keys():
-                        await run_in_thread(self._complete, each)
+                    elif workspace not in listing.errors:
+                        await run_in_thread(self._complete, workspace)
             self._report.errors |= listing.errors
-            for workspace in remaining:
-                if workspace not in self._report.errors and workspace not in self._report.complete:
-                    await run_in_thread(self._complete, workspace)
         finally:
             for file in self._files.values():
                 await run_in_thread(file.discard)

@@ -73,7 +73,8 @@ class BatchRunner:
                 else:
                     del self._workers[batch.token]
         finally:
-            self.client.cancel(list(self._pending))
+            if self.client.status == "running":
+                self.client.cancel(list(self._pending))
 
     def _submit(self, batch: Batch) -> Future[Any]:
         worker = self._workers[batch.token] = self._choose_worker(batch.token)

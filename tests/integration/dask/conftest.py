@@ -9,7 +9,7 @@ from distributed import Client, LocalCluster
 
 from piriod_async.testing import MockServer
 
-IN_PROCESS = {"processes": False, "threads_per_worker": 1, "dashboard_address": None}
+IN_PROCESS = {"processes": False, "threads_per_worker": 1, "dashboard_address": ":0"}
 
 
 @pytest.fixture
