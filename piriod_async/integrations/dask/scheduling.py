@@ -5,7 +5,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from attrs import define, field
-from distributed import Client, Future, as_completed
+from distributed import Client, Future, Scheduler, SchedulerPlugin, as_completed
 
 from piriod_async.errors import ConfigurationError
 from piriod_async.integrations.dask.plan import Batch
@@ -23,6 +23,24 @@ def prepare(client: Client) -> None:
     if not isinstance(client, Client) or client.asynchronous:
         raise ConfigurationError(f"client={client!r}: expected a distributed.Client without asynchronous=True")
     client.register_plugin(SessionPlugin())
+    client.register_plugin(PlacementPlugin())
+
+
+class PlacementPlugin(SchedulerPlugin):
+    """Lets a batch run on any worker when its own is gone.
+
+    That is what `allow_other_workers` means, but while there is no worker at all, as when the only one restarts, Dask
+    goes on to wait for the one that is gone.
+    """
+
+    name = "piriod-async"
+    idempotent = True
+
+    def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
+        """Forget where the tasks without a worker should have run."""
+        for task in scheduler.unrunnable:
+            if task.loose_restrictions and task.worker_restrictions:
+                task.worker_restrictions.discard(worker)
 
 
 @define
