@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -11,6 +12,7 @@ from piriod_async import ConfigurationError, PiriodSession
 from piriod_async.cli.check_command import CheckOptions, check_access
 from piriod_async.cli.connection import MOCK_WORKSPACE
 from piriod_async.cli.connection_options import MOCK_CUSTOMERS, NON_NEGATIVE, PATH, POSITIVE, connection_options
+from piriod_async.cli.dataset_command import write_dataset
 from piriod_async.cli.export_command import export_customers
 from piriod_async.cli.filter_options import FILTERS, filter_options
 from piriod_async.cli.messages import ERROR, OK, USAGE, CommandError, describe_os_error, os_hint, print_error
@@ -87,7 +89,13 @@ def cli() -> None:
 @click.option("--skip-invalid", is_flag=True, help="Leave out customers that cannot be decoded, and report them.")
 @click.option("--limit", type=POSITIVE, metavar="N", help="Maximum number of customers, over all workspaces.")
 @click.option("--count", is_flag=True, help="Print only the number of customers: one request per workspace.")
-@click.option("-o", "--output", type=PATH, metavar="FILE", help="Write to FILE, renamed into place when complete.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to FILE, renamed into place when complete; with --dask, to a folder.",
+)
 @click.option(
     "--format",
     type=click.Choice(["table", "jsonl", "csv", "parquet"]),
@@ -102,6 +110,11 @@ def cli() -> None:
 )
 @click.option("--bom", is_flag=True, help="Begin the CSV with a byte order mark, by which spreadsheets know UTF-8.")
 @click.option("--resume", is_flag=True, help="Resume an interrupted export to FILE.")
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask cluster write a Parquet dataset: its scheduler, or local for this machine.",
+)
 @connection_options
 @click.option("-v", "--verbose", is_flag=True, help="Log every attempt to standard error.")
 def customers(**options: Any) -> int:
@@ -120,7 +133,8 @@ def customers(**options: Any) -> int:
     piriod-async customers -o customers.csv --contacts-output contacts.csv --resume
     """  # noqa: D301 (click needs the character itself)
     filters = {name: options.pop(name) for name in FILTERS}
-    return export_customers(Options(filters=filters, **options))
+    checked = Options(filters=filters, **options)
+    return write_dataset(checked) if checked.dask else export_customers(checked)
 
 
 @cli.command(epilog=EXIT_CODES)

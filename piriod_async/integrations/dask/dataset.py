@@ -60,7 +60,7 @@ class Dataset:
         return f"{self._file_system[1]}/workspace={quote(workspace, safe='')}/customers.parquet"
 
     def complete_rows(self, workspace: str, query: str) -> tuple[int, bool] | None:
-        """Return the rows of a file that need not be read again, and whether this run wrote it; None if there is none.
+        """Return the rows of a file that need not be read again, and whether this run wrote it; else None.
 
         Args:
             workspace: Its workspace.

@@ -3,7 +3,7 @@
 import os
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing, closing
 from typing import Unpack
 
@@ -21,6 +21,7 @@ from piriod_async.iteration import OnInvalid
 from piriod_async.models import Customer
 from piriod_async.query import CustomerFilters, show_filters
 from piriod_async.session import SessionOptions
+from piriod_async.validators import check_callback
 
 
 @show_filters
@@ -37,6 +38,7 @@ def customers_to_parquet(
     resume: bool = False,
     check_filters: bool = True,
     on_invalid: OnInvalid = "raise",
+    on_batch: Callable[[DatasetReport], None] | None = None,
     **filters: Unpack[CustomerFilters],
 ) -> DatasetReport:
     """Write the customers of many workspaces to a Parquet dataset, and return a report.
@@ -59,6 +61,7 @@ def customers_to_parquet(
         resume: Keep the files of an earlier run with the same query, rather than read their workspaces again.
         check_filters: As for `PiriodSession.customers`.
         on_invalid: As for `PiriodSession.customers`.
+        on_batch: Called after each batch with the report so far, to show progress.
         **filters: As for `PiriodSession.customers`.
 
     Raises:
@@ -69,6 +72,7 @@ def customers_to_parquet(
         OSError: A file cannot be written.
     """
     started = time.monotonic()
+    check_callback("on_batch", on_batch)
     plan = plan_batches(workspaces, token_env, workspaces_per_task)
     arguments = {**filters, "check_filters": check_filters, "on_invalid": on_invalid}
     reading = Reading.checked(session_options, requests_per_second, arguments)
@@ -81,6 +85,8 @@ def customers_to_parquet(
         for _, future in batches:
             report.add(future.result())
             future.release()  # or Dask would read the batch again if the worker that has the result died
+            if on_batch:
+                on_batch(report)
     report.seconds = time.monotonic() - started
     dataset.write_report(report.to_dict())
     return report

@@ -8,7 +8,7 @@ from piriod_async.plain_text import shorten
 
 @define(kw_only=True)
 class DatasetReport:
-    """What `customers_to_parquet` has read. `print` it for one line.
+    """The result of `customers_to_parquet`. `print` it for one line.
 
     Attributes:
         complete: Customers in the file of each workspace that was read.
@@ -32,6 +32,11 @@ class DatasetReport:
     def customers(self) -> int:
         """Customers in the files of all workspaces that are complete."""
         return sum(self.complete.values()) + sum(self.skipped.values())
+
+    @property
+    def workspaces(self) -> int:
+        """Workspaces that are done: complete, skipped or failed."""
+        return len(self.complete) + len(self.skipped) + len(self.errors)
 
     def add(self, other: "DatasetReport") -> None:
         """Add the report on a batch of other workspaces, except its duration."""

@@ -1,4 +1,4 @@
-"""What lives on a worker: a session for each token, with its connections and its limiter."""
+"""The sessions of a worker: one for each token, with its connections and its limiter."""
 
 import asyncio
 import os

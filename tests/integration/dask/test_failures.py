@@ -55,7 +55,7 @@ def test_scheduler_that_goes_away(server, tmp_path):
             options = {"client": client, "workspaces_per_task": 1}
             run = pool.submit(customers_to_parquet, server.workspaces, tmp_path, **options)
             wait_for(run, lambda: "acc_5" in {request.workspace for request in server.requests})
-        with pytest.raises(ConnectionError, match="the scheduler went away.*run it again with resume=True"):
+        with pytest.raises(ConnectionError, match=r"the scheduler went away.*run it again with resume=True"):
             run.result()
         client.close()
     with LocalCluster(n_workers=1, **IN_PROCESS) as cluster, Client(cluster) as client:

@@ -74,7 +74,7 @@ def test_secrets_in_options(options, client, tmp_path):
 def test_missing_token(server, client, monkeypatch, tmp_path):
     """A worker without the token says which variable it lacks; a function that does not exist, what is wrong."""
     monkeypatch.delenv("PIRIOD_TOKEN")
-    with pytest.raises(ConfigurationError, match="^PIRIOD_TOKEN is not set on the worker: expected an API token$"):
+    with pytest.raises(ConfigurationError, match=r"^PIRIOD_TOKEN is not set on the worker: expected an API token$"):
         customers_to_parquet(["acc_1"], tmp_path, client=client)
     with pytest.raises(ConfigurationError, match="token_env='tests:missing': the worker cannot import it"):
         customers_to_parquet(["acc_1"], tmp_path, client=client, token_env="tests:missing")
