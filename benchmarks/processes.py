@@ -69,6 +69,11 @@ class ServerProcess(Process):
             counters: dict[str, Any] = json.load(response)
         return counters
 
+    def change(self) -> None:
+        """Change one customer in a hundred of the static server."""
+        with urlopen(f"{self.url}/change") as response:
+            response.read()
+
 
 class ClientProcess(Process):
     """One of `benchmarks.clients.CLIENTS`."""

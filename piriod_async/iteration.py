@@ -26,6 +26,7 @@ from piriod_async.pagination.by_page_number import PageNumberPaginator
 from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.pagination.raw_page import RawPage, RecordKey
+from piriod_async.pagination.split import Splitter
 from piriod_async.pagination.time_range import TimeRange
 from piriod_async.plain_text import shorten
 from piriod_async.query import CustomerQuery
@@ -130,6 +131,18 @@ class Iteration:
                 raise _to_error(decoded.invalid[0][1])
             report.outcome = COMPLETE
             return next(iter(decoded.customers), None), page.is_complete
+
+    async def split(self, cursor: Cursor, parts: int) -> list[TimeRange]:
+        """Return ranges of `created` that split what is left to read after a cursor, in the order of the listing."""
+
+        async def fetch_dated(number: int, size: int, created_range: TimeRange) -> RawPage:
+            return (await self._fetch(number, size, created_range)).dated()
+
+        with self._reporting() as report:
+            splitter = Splitter(fetch_dated, self.query.page_size, self._prefetch_limit, self._created_range, cursor)
+            ranges = await splitter.split(parts)
+            report.outcome = COMPLETE
+            return ranges
 
     def require_one(self, ids: Collection[str], count: int) -> None:
         """Check that there is one customer at most.

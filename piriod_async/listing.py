@@ -3,6 +3,7 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from time import monotonic
+from typing import Unpack
 from urllib.parse import urlencode
 
 from attrs import define, evolve, field
@@ -16,7 +17,7 @@ from piriod_async.models import Customer, Page, Progress
 from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.pagination.scoped import ScopedIterable
-from piriod_async.query import CustomerQuery
+from piriod_async.query import CustomerFilters, CustomerQuery
 from piriod_async.time_slice import TimeSlice
 from piriod_async.transport.transport import Transport
 
@@ -122,6 +123,44 @@ class CustomerListing(ScopedIterable):
         async with aclosing(aiter(self)) as customers:
             return [customer async for customer in customers]
 
+    async def split(self, n: int) -> list["CustomerListing"]:
+        """Return at most `n` listings that together are this one, with about as many customers each.
+
+        They have disjoint ranges of `created`, in the order of this listing, so that tasks, processes or machines can
+        read one each:
+
+        ```python
+        for part in await piriod.customers().split(4):
+            await queue.put((part.query.created__gte, part.query.created__lte))
+        ```
+
+        A customer that matches from before the split until all parts have been read is delivered by exactly one of
+        them, even while the list changes. The first and the last part are as open as this listing is. A part is a
+        listing as any other, with a checkpoint of its own: to resume it, pass its `created__gte` and `created__lte`
+        along with `after`. After a checkpoint, what is left is split, and the first part resumes there.
+
+        Sends at most `n` requests; the server reads up to the page of each cut, as for any page number. There are fewer
+        parts if there are fewer customers, or if too many were created at the same instant.
+
+        Args:
+            n: Number of parts.
+
+        Raises:
+            QueryError: `n` is not a whole number above 0, or the listing is not ordered by `created`.
+            PiriodError: As for every method that reads.
+        """
+        if not isinstance(n, int) or isinstance(n, bool) or n < 1:
+            raise QueryError(f"n={n!r}: expected a whole number of parts, 1 or more")
+        async with aclosing(self._new_iteration()) as iteration:
+            if iteration.cursor is None:
+                expected = '"created" or "-created": parts are ranges of `created`'
+                raise QueryError(f"ordering={self.query.ordering!r}: expected {expected}")
+            ranges = await iteration.split(iteration.cursor, n)
+        first, *others = [self.with_query(created__gte=each.gte, created__lte=each.lte) for each in ranges]
+        if self._after:
+            first = evolve(first, after=evolve(self._after, query=first.fingerprint))
+        return [first, *others]
+
     @property
     def progress(self) -> Progress:
         """How far the latest iteration has come."""
@@ -153,6 +192,21 @@ class CustomerListing(ScopedIterable):
         the first one, and for orderings other than by `created`.
         """
         return (self._iteration or self._new_iteration()).checkpoint
+
+    @property
+    def is_resumed(self) -> bool:
+        """Whether it starts after a checkpoint, so that it does not deliver every customer."""
+        return self._after is not None
+
+    def with_query(self, *, prefetch: int | None = None, **changes: Unpack[CustomerFilters]) -> "CustomerListing":
+        """Return a listing of the same workspace, from its start, with other filters, ordering or page size.
+
+        Args:
+            prefetch: Pages that may be pending or waiting to be consumed; by default as many as here.
+            **changes: The arguments of `CustomerQuery` to replace.
+        """
+        limit: PrefetchLimit = self._prefetch_limit if prefetch is None else lambda: prefetch
+        return evolve(self, query=evolve(self.query, **changes), after=None, prefetch_limit=limit)
 
     def _start(self) -> Iteration:
         self._iteration = self._new_iteration()

@@ -1,7 +1,16 @@
 """The customers of many workspaces, read concurrently through one session."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Iterator,
+)
 from contextlib import aclosing
 from time import monotonic
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
@@ -46,10 +55,11 @@ class Source:
     make_listing: Callable[[PrefetchLimit], CustomerListing]
 
 
+ReadListing: TypeAlias = Callable[[CustomerListing], Awaitable[None]]
 ResolveSource: TypeAlias = Callable[[Any], Source]
 """Returns the source of an id, or of a session with a workspace; raises `QueryError` for anything else."""
-QueueItem: TypeAlias = tuple[str, Page | None] | BaseException | None
-"""A page of a workspace, or its end; the error that ends the iteration; or None at the end of all."""
+QueueItem: TypeAlias = tuple[str, Page] | BaseException | None
+"""A page of a workspace; the error that ends the iteration; or None at its end."""
 WORKERS_PER_REQUEST = 2  # workspaces read at once, for each request in flight: one is delivered while another loads
 
 
@@ -91,12 +101,16 @@ class WorkspaceListing(ScopedIterable):
         """Return an async generator over `(workspace, page)`: the responses, each with the customers that it adds."""
         return self._register(self._iter_pages(self._start()))
 
-    def pages_and_ends(self) -> AsyncGenerator[tuple[str, Page | None], None]:
-        """Return an async generator as of `pages`, that also yields `(workspace, None)` at the end of each workspace.
+    async def for_each(self, read: ReadListing) -> None:
+        """Call a function with the listing of each workspace, for as many at once as an iteration reads.
 
-        It is the moment to close a file, or to commit a transaction; `errors` has the workspace by then if it failed.
+        The function reads it as often as it likes; `errors` and `progress` are those of the latest reading. An error
+        that is not a `PiriodError` ends it, whatever `on_error` says.
         """
-        return self._register(self._iter_items(self._start()))
+        iteration = self._start(read)
+        async with aclosing(iteration):
+            while await iteration.next_page():
+                pass  # there are no pages, but the error that ended it is raised
 
     async def collect(self) -> dict[str, list[Customer]]:
         """Return all customers by workspace, an empty list for a workspace without customers.
@@ -148,7 +162,7 @@ class WorkspaceListing(ScopedIterable):
             workspaces=per_workspace,
         )
 
-    def _start(self) -> "_Iteration":
+    def _start(self, read: ReadListing | None = None) -> "_Iteration":
         if self._iteration and isinstance(self._workspaces, Iterator | AsyncIterator):
             raise QueryError(f"workspaces={self._workspaces!r}: expected a list, to read it again; this one is used up")
         self._iteration = _Iteration(
@@ -156,6 +170,7 @@ class WorkspaceListing(ScopedIterable):
             self._resolve,
             self._concurrency,
             collect_errors=self._on_error == "collect",
+            read=read,
         )
         return self._iteration
 
@@ -180,16 +195,6 @@ class WorkspaceListing(ScopedIterable):
                 if monotonic() >= time_slice.ends_at:
                     await time_slice.renew()
 
-    async def _iter_items(self, iteration: "_Iteration") -> AsyncGenerator[tuple[str, Page | None], None]:
-        async with aclosing(iteration):
-            time_slice = TimeSlice()
-            while item := await iteration.next_item():
-                workspace, page = item
-                iteration.delivered[workspace] += len(page.customers) if page else 0
-                yield workspace, page
-                if monotonic() >= time_slice.ends_at:
-                    await time_slice.renew()
-
 
 @define(eq=False)
 class _Iteration:
@@ -200,6 +205,7 @@ class _Iteration:
         resolve: Returns the source of each.
         concurrency: Requests in flight at once.
         collect_errors: Whether the other workspaces continue if one fails.
+        read: Reads the listing of a workspace, in place of putting its pages into the queue.
         active: Listings that are being read, by workspace.
         delivered: Customers delivered, of each workspace that was started.
         finished: The last progress of workspaces that are done, or failed.
@@ -210,6 +216,7 @@ class _Iteration:
     resolve: ResolveSource
     concurrency: int
     collect_errors: bool = field(kw_only=True)
+    read: ReadListing | None = field(kw_only=True)
     active: dict[str, CustomerListing] = field(factory=dict, init=False)
     delivered: dict[str, int] = field(factory=dict, init=False)
     finished: dict[str, Progress] = field(factory=dict, init=False)
@@ -225,14 +232,6 @@ class _Iteration:
 
     async def next_page(self) -> tuple[str, Page] | None:
         """Return the next page of any workspace, or None at the end."""
-        while item := await self.next_item():
-            workspace, page = item
-            if page is not None:
-                return workspace, page
-        return None
-
-    async def next_item(self) -> tuple[str, Page | None] | None:
-        """Return the next page of any workspace, or its end, or None at the end of all."""
         if not self._tasks:
             workers = [start_task(self._worker()) for _ in range(WORKERS_PER_REQUEST * self.concurrency)]
             self._tasks = [*workers, start_task(self._await_workers(workers))]
@@ -251,6 +250,8 @@ class _Iteration:
     def progress(self) -> dict[str, Progress]:
         """The progress of each workspace that was started. A page counts when its customers are delivered."""
         progress = self.finished | {workspace: listing.progress for workspace, listing in self.active.items()}
+        if self.read:
+            return progress
         return {workspace: evolve(progress[workspace], delivered=self.delivered[workspace]) for workspace in progress}
 
     @property
@@ -269,7 +270,6 @@ class _Iteration:
                     return
             if not _is_repeated(source, self._origins):
                 await self._read_workspace(source)
-                await self._put(source.workspace, None)
             await asyncio.sleep(0)  # neither a repeated id, nor one that fails unsent, need have suspended
 
     async def _read_workspace(self, source: Source) -> None:
@@ -277,9 +277,10 @@ class _Iteration:
         self.delivered[workspace], self.finished[workspace] = 0, Progress()
         try:
             listing = self.active[workspace] = source.make_listing(self._prefetch_limit)
-            async with aclosing(listing.pages()) as pages:
-                async for page in pages:
-                    await self._put(workspace, page)
+            if self.read:
+                await self.read(listing)
+            else:
+                await self._put_pages(workspace, listing)
         except PiriodError as error:
             error.workspace = workspace if isinstance(workspace, str) else None  # the message shows anything else
             self.errors[workspace] = error
@@ -291,7 +292,12 @@ class _Iteration:
                 if done.invalid:
                     self._finished_invalid[workspace] = done.invalid
 
-    async def _put(self, workspace: str, page: Page | None) -> None:
+    async def _put_pages(self, workspace: str, listing: CustomerListing) -> None:
+        async with aclosing(listing.pages()) as pages:
+            async for page in pages:
+                await self._put(workspace, page)
+
+    async def _put(self, workspace: str, page: Page) -> None:
         if self._closed:  # nobody takes it: the source of ids swallowed the cancellation
             raise asyncio.CancelledError
         await self._queue.put((workspace, page))

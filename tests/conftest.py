@@ -15,7 +15,7 @@ settings.register_profile("ci", deadline=None, max_examples=200, print_blob=True
 settings.register_profile("slow", settings.get_profile("ci"), max_examples=2_500)  # --hypothesis-profile=slow
 settings.load_profile("ci")
 
-pytest_plugins = ["pytester", "tests.contract.reference.fixtures", "tests.support.command"]
+pytest_plugins = ["pytester", "tests.contract.reference.fixtures", "tests.support.command", "tests.support.postgres"]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -103,7 +103,7 @@ def test_fields(cls: type) -> None:
     "function",
     [
         *(PiriodSession, PiriodSession.with_options, PiriodSession.customers, PiriodSession.across),
-        *(CustomerQuery, piriod_async.RetryPolicy, piriod_context),
+        *(CustomerQuery, CustomerListing.split, piriod_async.RetryPolicy, piriod_context),
     ],
 )
 def test_arguments(function: Any) -> None:

@@ -3,8 +3,9 @@
 import asyncio
 import re
 import shlex
+import sqlite3
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from textwrap import indent
 
@@ -104,12 +105,27 @@ async def test_fastapi():
 
 
 @pytest.mark.usefixtures("server")
-@pytest.mark.parametrize("command", COMMANDS)
-async def test_command(command):
-    """A command line succeeds."""
-    arguments = shlex.split(command, comments=True)[1:]
-    code, _ = await run_python("-m", "piriod_async", *arguments)
-    assert code == 0
+async def test_commands():
+    """The command lines succeed, one after the other in one folder."""
+    assert len(COMMANDS) == 5
+    for command in COMMANDS:
+        arguments = shlex.split(command, comments=True)[1:]
+        code, output = await run_python("-m", "piriod_async", *arguments)
+        assert code == 0, command
+        if arguments[0] == "sync":
+            assert output.startswith(re.search(r"# (run 1: .+)", command)[1])
+
+
+@pytest.mark.usefixtures("server")
+async def test_sql():
+    """The query runs on the mirror that the command before it makes."""
+    [command] = [command for command in COMMANDS if " sync " in command]
+    await run_python("-m", "piriod_async", *shlex.split(command, comments=True)[1:])
+    [sql] = re.findall(r'^sqlite3 customers.db "(.+?)"', README, re.MULTILINE)
+    with closing(sqlite3.connect("customers.db")) as connection:
+        rows = connection.execute(sql).fetchall()
+    assert len(rows) > 100
+    assert all(isinstance(name, str) and isinstance(balance, float) for name, balance in rows)
 
 
 async def test_output_of_the_first_command():

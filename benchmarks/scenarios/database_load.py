@@ -17,7 +17,8 @@ from benchmarks.clients import BY_HAND, PIRIOD
 from benchmarks.clients.config import PAGE_SIZE, ClientConfig
 from benchmarks.processes import ClientProcess, ServerProcess
 from benchmarks.scenarios.request_plan import PlannedRequest, plan_requests
-from benchmarks.servers.postgres import WORKSPACE, Cluster, NotInstalledError, run_postgres
+from benchmarks.servers.postgres import MEASURED_SETTINGS, WORKSPACE, CustomerDatabase
+from tests.support.postgres import Cluster, NotInstalledError, run_postgres
 
 TOKEN = "5eed" * 10  # as in tests/contract/reference/server.py
 DEPTHS = (0.0, 0.1, 0.5, 0.99)
@@ -41,7 +42,7 @@ QUICK = Scale(crawled=(1_000, 4_000), sampled=40_000, ordinary=10, per_depth=1)
 def measure(scale: Scale) -> dict[str, Any]:
     """Figures for each list size, or the reason why they are missing."""
     try:
-        with run_postgres() as postgres:
+        with run_postgres(MEASURED_SETTINGS) as postgres:
             sizes = {str(size): _measure_size(postgres, size, scale) for size in (*scale.crawled, scale.sampled)}
             return {"version": postgres.version, "sizes": sizes}
     except NotInstalledError as error:
@@ -49,11 +50,10 @@ def measure(scale: Scale) -> dict[str, Any]:
 
 
 def _measure_size(postgres: Cluster, size: int, scale: Scale) -> dict[str, Any]:
-    name = f"customers_{size}"
-    postgres.create(name)
-    with ServerProcess("reference_server", REFERENCE_DATABASE=json.dumps(postgres.django(name))) as server:
-        postgres.fill(name, size)
-        sampler = Sampler(postgres, name, ClientConfig(server.url, WORKSPACE, TOKEN))
+    database = CustomerDatabase.create(postgres, f"customers_{size}")
+    with ServerProcess("reference_server", REFERENCE_DATABASE=json.dumps(database.django)) as server:
+        database.fill(size)
+        sampler = Sampler(database, ClientConfig(server.url, WORKSPACE, TOKEN))
         figures = {PIRIOD: sampler.by_created(scale.ordinary), BY_HAND: sampler.by_page_number(size, scale.per_depth)}
         if size in scale.crawled:
             for client in figures:
@@ -65,13 +65,12 @@ def _measure_size(postgres: Cluster, size: int, scale: Scale) -> dict[str, Any]:
 class Sampler:
     """Sends requests, and reads what they cost the database. All times are seconds."""
 
-    postgres: Cluster
-    database: str
+    database: CustomerDatabase
     config: ClientConfig
 
     def by_created(self, ordinary: int) -> dict[str, Any]:
         """piriod-async: all its wide requests, a sample of the others, and the sum extrapolated from both."""
-        plan = plan_requests(self.postgres.created(self.database))
+        plan = plan_requests(self.database.created())
         wide = [request for request in plan if request.is_wide]
         others = [request for request in plan if not request.is_wide]
         sample = random.Random(7).sample(others, min(ordinary, len(others)))
@@ -104,16 +103,16 @@ class Sampler:
     def crawl(self, client: str) -> dict[str, float]:
         """A complete crawl by a client."""
         with ClientProcess(client) as process:
-            self.postgres.reset_statistics(self.database)
+            self.database.reset_statistics()
             wall = process.crawl(self.config).wall
-            return {"measured": self.postgres.statement_seconds(self.database), "wall": wall}
+            return {"measured": self.database.statement_seconds(), "wall": wall}
 
     def _send(self, requests: Iterable[PlannedRequest]) -> float:
         return self._measure([request.params for request in requests])
 
     def _measure(self, queries: Sequence[Sequence[tuple[str, Any]]]) -> float:
         """Send requests one after the other; return what they cost the database together."""
-        self.postgres.reset_statistics(self.database)
+        self.database.reset_statistics()
         for query in queries:
             url = f"{self.config.base_url}/customers/?{urlencode(query)}"
             try:
@@ -122,4 +121,4 @@ class Sampler:
             except HTTPError as error:  # an anchor may be past the end, which costs a COUNT
                 if error.code != 404:
                     raise
-        return self.postgres.statement_seconds(self.database)
+        return self.database.statement_seconds()

@@ -1,29 +1,20 @@
-"""A temporary PostgreSQL server, and how much time its statements took."""
+"""Customers in a temporary PostgreSQL server, and how much time its statements took."""
 
-import os
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psycopg
 from attrs import frozen
 
+from tests.support.postgres import SETTINGS, Cluster
+
 WORKSPACE = "acc_reference"  # as in tests/contract/reference/server.py
-OPTIONS = {
-    "listen_addresses": "''",
+MEASURED_SETTINGS = {
+    **SETTINGS,
     "shared_preload_libraries": "pg_stat_statements",
     "pg_stat_statements.track_planning": "on",
-    "fsync": "off",
-    "synchronous_commit": "off",
     "shared_buffers": "1GB",
     "max_wal_size": "4GB",
-    "jit": "off",
-    "autovacuum": "off",
 }
 INSERT_CUSTOMERS = """
 INSERT INTO reference_workspace (id) VALUES (%(workspace)s) ON CONFLICT DO NOTHING;
@@ -50,98 +41,59 @@ INSERT INTO reference_source (id, customer_id)
 """
 
 
-class NotInstalledError(Exception):
-    """PostgreSQL is not installed; the message says how to install it."""
-
-
 @frozen
-class Cluster:
-    """A running server, reached through a socket in its folder.
+class CustomerDatabase:
+    """A database of customers."""
 
-    Attributes:
-        folder: Holds the data and the socket.
-        version: As `postgres --version` prints it.
-    """
+    cluster: Cluster
+    name: str
 
-    folder: Path
-    version: str
+    @classmethod
+    def create(cls, cluster: Cluster, name: str) -> Self:
+        """Create a database. Django makes its tables."""
+        cluster.create(name)
+        database = cls(cluster, name)
+        with database._connect() as connection:
+            connection.execute("CREATE EXTENSION pg_stat_statements")
+        return database
 
-    def django(self, name: str) -> dict[str, Any]:
+    @property
+    def django(self) -> dict[str, Any]:
         """An entry of Django's `DATABASES`; each thread keeps its connection."""
         return {
             "ENGINE": "django.db.backends.postgresql",
-            "NAME": name,
-            "HOST": str(self.folder),
+            "NAME": self.name,
+            "HOST": str(self.cluster.folder),
             "USER": "postgres",
             "CONN_MAX_AGE": None,
         }
 
-    def create(self, name: str) -> None:
-        """Create a database. Django makes its tables."""
-        with self._connect("postgres") as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        with self._connect(name) as connection:
-            connection.execute("CREATE EXTENSION pg_stat_statements")
-
-    def fill(self, name: str, size: int) -> None:
+    def fill(self, size: int) -> None:
         """Insert customers, each with a contact and a source."""
-        with self._connect(name) as connection, psycopg.ClientCursor(connection) as cursor:
+        with self._connect() as connection, psycopg.ClientCursor(connection) as cursor:
             cursor.execute(INSERT_CUSTOMERS, {"workspace": WORKSPACE, "size": size})
             cursor.execute("VACUUM ANALYZE")
 
-    def created(self, name: str) -> list[datetime]:
+    def created(self) -> list[datetime]:
         """`created` of all customers, in order."""
-        with self._connect(name) as connection:
+        with self._connect() as connection:
             rows = connection.execute("SELECT created FROM reference_customer ORDER BY created").fetchall()
         return [created for (created,) in rows]
 
-    def reset_statistics(self, name: str) -> None:
+    def reset_statistics(self) -> None:
         """Start a measurement."""
-        with self._connect(name) as connection:
+        with self._connect() as connection:
             connection.execute("SELECT pg_stat_statements_reset()")
 
-    def statement_seconds(self, name: str) -> float:
+    def statement_seconds(self) -> float:
         """Seconds that Django's statements took since the measurement started: planning and execution."""
         query = """
             SELECT coalesce(sum(total_exec_time + total_plan_time), 0) / 1000 FROM pg_stat_statements
             WHERE dbid = (SELECT oid FROM pg_database WHERE datname = %s) AND query LIKE '%%"%%'
         """
-        with self._connect(name) as connection:
-            row = connection.execute(query, [name]).fetchone()
+        with self._connect() as connection:
+            row = connection.execute(query, [self.name]).fetchone()
         return float(row[0]) if row else 0.0
 
-    def _connect(self, name: str) -> psycopg.Connection[Any]:
-        return psycopg.connect(host=str(self.folder), user="postgres", dbname=name, autocommit=True)
-
-
-@contextmanager
-def run_postgres() -> Iterator[Cluster]:
-    """Start a server, and stop it at the end of the block.
-
-    Raises:
-        NotInstalledError: PostgreSQL is not installed.
-    """
-    folders = [*map(str, sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), os.environ["PATH"]]
-    tools = {tool: shutil.which(tool, path=":".join(folders)) for tool in ("initdb", "pg_ctl", "postgres")}
-    if missing := [tool for tool, path in tools.items() if path is None]:
-        raise NotInstalledError(f"{', '.join(missing)} not found: apt-get install postgresql")
-    with tempfile.TemporaryDirectory(prefix="pg-", dir="/tmp", ignore_cleanup_errors=True) as temporary:
-        folder = Path(temporary)
-        if os.geteuid() == 0:  # initdb and postgres refuse to run as root
-            shutil.chown(folder, "postgres")
-        data, options = str(folder / "data"), " ".join(f"-c {name}={value}" for name, value in OPTIONS.items())
-        pg_ctl = [str(tools["pg_ctl"]), "-D", data, "-l", str(folder / "log"), "-w", "-s"]
-        _run([str(tools["initdb"]), "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C", "-N"])
-        _run([*pg_ctl, "-o", f"-k {folder} {options}", "start"])
-        try:
-            yield Cluster(folder, _run([str(tools["postgres"]), "--version"]).strip())
-        finally:
-            _run([*pg_ctl, "-m", "immediate", "stop"])
-
-
-def _run(command: Sequence[str]) -> str:
-    as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    done = subprocess.run([*as_postgres, *command], capture_output=True, text=True, check=False, cwd="/tmp")
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr or done.stdout}")
-    return done.stdout
+    def _connect(self) -> psycopg.Connection[Any]:
+        return self.cluster.connect(self.name)

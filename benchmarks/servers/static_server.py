@@ -4,7 +4,7 @@
 
 The workspace's id says what is served: `acc_20000` has 20,000 customers, `acc_20000_20_200` answers each request after
 20 to 200 ms. Pages, counts and ranges of `created` are computed as the real API does. `/counters` returns the request
-counters, resets them, and starts the sequence of delays anew.
+counters, resets them, and starts the sequence of delays anew. `/change` changes one customer in a hundred.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ class PreparedCustomers:
     """Customers as JSON, ordered by `created`."""
 
     created: Sequence[datetime]
-    records: Sequence[bytes]
+    records: list[bytes]
 
     @classmethod
     def generate(cls, size: int) -> "PreparedCustomers":
@@ -50,6 +50,11 @@ class PreparedCustomers:
         ]
         records = [_fill(templates[index % DISTINCT], index, moment) for index, moment in enumerate(created)]
         return cls(created, records)
+
+    def change(self) -> None:
+        """Change one customer in a hundred."""
+        for index in range(0, len(self.records), 100):
+            self.records[index] = self.records[index].replace(b'"email":"', b'"email":"x', 1)
 
     def respond(self, target: str, host: str, size: int) -> tuple[int, bytes]:
         """Status and body for a request target, if the list is the first `size` customers."""
@@ -96,6 +101,9 @@ class StaticServer:
             counters = msgspec.json.encode(self.counters)
             self.counters, self.random = RequestCounters(), Random(7)
             return 0.0, _response(200, counters)
+        if target == "/change":
+            self.customers.change()
+            return 0.0, _response(200, b"{}")
         size, *latency = map(int, headers["x-simple-workspace"].removeprefix("acc_").split("_"))
         status, body = self.customers.respond(target, headers["host"], size)
         delay = self.random.uniform(*latency) / 1000 if latency else 0.0

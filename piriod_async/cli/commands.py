@@ -14,11 +14,13 @@ from piriod_async.cli.connection import MOCK_WORKSPACE
 from piriod_async.cli.connection_options import MOCK_CUSTOMERS, NON_NEGATIVE, PATH, POSITIVE, connection_options
 from piriod_async.cli.dataset_command import write_dataset
 from piriod_async.cli.export_command import export_customers
-from piriod_async.cli.filter_options import FILTERS, filter_options
+from piriod_async.cli.filter_options import FILTERS, MIRROR_FILTERS, filter_options
 from piriod_async.cli.messages import ERROR, OK, USAGE, CommandError, describe_os_error, os_hint, print_error
+from piriod_async.cli.mirror_options import ChangesOptions, SyncOptions, parse_max_removed
 from piriod_async.cli.options import Options
 from piriod_async.cli.signals import INTERRUPTED
 from piriod_async.cli.streams import open_closed_streams
+from piriod_async.transport.auth import SecretStr
 from piriod_async.version import VERSION
 
 EXIT_CODES = """\b
@@ -27,6 +29,7 @@ Exit codes:
   1    error of the API, the network or a file
   2    wrong usage
   3    incomplete: the list changed too much, a workspace failed, or customers were left out
+  4    too many customers would be removed from a mirror, which stays as it was
   130  interrupted by Ctrl-C; 143 by SIGTERM, 129 by SIGHUP
 """
 
@@ -73,6 +76,10 @@ def _validate_workspaces(_: click.Context, __: click.Parameter, values: Sequence
     return values
 
 
+# it may have a password
+_database_argument = click.argument("database", callback=lambda _, __, value: SecretStr(value))
+
+
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(VERSION, message="%(prog)s %(version)s")
 def cli() -> None:
@@ -84,7 +91,7 @@ def cli() -> None:
 
 
 @cli.command(epilog=EXIT_CODES)
-@filter_options
+@filter_options(FILTERS)
 @click.option("--no-check-filters", is_flag=True, help="Do not verify that results match the filters.")
 @click.option("--skip-invalid", is_flag=True, help="Leave out customers that cannot be decoded, and report them.")
 @click.option("--limit", type=POSITIVE, metavar="N", help="Maximum number of customers, over all workspaces.")
@@ -153,6 +160,62 @@ def check(**options: Any) -> int:
     Sends one request for each workspace, and no retry: fit for a container's health check.
     """
     return check_access(CheckOptions(**options))
+
+
+@cli.command(epilog=EXIT_CODES)
+@_database_argument
+@filter_options(MIRROR_FILTERS)
+@click.option("--no-check-filters", is_flag=True, help="Do not verify that results match the filters.")
+@click.option("--skip-invalid", is_flag=True, help="Leave customers that cannot be decoded as they were.")
+@click.option(
+    "--max-removed",
+    default="20%",
+    show_default=True,
+    callback=parse_max_removed,
+    metavar="N|N%",
+    help="Change nothing if more customers of a workspace would be removed; up to 10 always may.",
+)
+@click.option("--accept-removed", type=POSITIVE, metavar="N", help="Remove up to N customers in this run.")
+@click.option("--ignore", multiple=True, metavar="FIELD", help="Field whose changes do not count. Repeatable.")
+@click.option("--quick", is_flag=True, help="Read only new and updated customers, if that explains all; remove none.")
+@click.option("--dry-run", is_flag=True, help="Print what would change, and write nothing.")
+@connection_options
+@click.option("-v", "--verbose", is_flag=True, help="Log every attempt to standard error.")
+def sync(**options: Any) -> int:
+    """Make DATABASE a mirror of the customers, and print what was added, changed and removed.
+
+    DATABASE is a file, which SQLite makes (customers.db), or postgresql://user@host/name. Leave a password to
+    PGPASSWORD or ~/.pgpass, because other users could see it in the process list. Its view customers has one row for
+    each customer.
+
+    A customer that no longer matches the filters is removed. The history keeps removed customers.
+
+    \b
+    piriod-async sync customers.db
+    piriod-async sync customers.db --country CL --dry-run
+    piriod-async sync postgresql://user@localhost/erp --workspaces-file workspaces.txt
+    """  # noqa: D301 (click needs the character itself)
+    from piriod_async.cli.sync_command import sync_customers  # noqa: PLC0415 (needs SQLite, and is rarely used)
+
+    filters = {name: options.pop(name) for name in MIRROR_FILTERS}
+    return sync_customers(SyncOptions(filters=filters, **options))
+
+
+@cli.command(epilog=EXIT_CODES)
+@_database_argument
+@click.option("--since", type=NON_NEGATIVE, default=0, metavar="RUN", help="Leave out this run and those before it.")
+@click.option(
+    "--format", type=click.Choice(["table", "jsonl"]), help="Default: a table on a terminal, jsonl in a pipe."
+)
+def changes(**options: Any) -> int:
+    """Print the changes that the runs of sync found in DATABASE.
+
+    A line of jsonl has run, kind (added, changed, returned or removed), workspace, id, and fields: the old and the new
+    value of each field that differs.
+    """
+    from piriod_async.cli.changes_command import print_changes  # noqa: PLC0415 (needs SQLite, and is rarely used)
+
+    return print_changes(ChangesOptions(**options))
 
 
 @cli.command()

@@ -98,10 +98,15 @@ async def open_sessions(
         async with PiriodSession(**first, **limits) as session:
             yield {workspace: session.with_options(**arguments) for workspace, arguments in connection.items()}
         return
-    from piriod_async.testing.mock_server import MockServer  # noqa: PLC0415 (slow to import, and rarely used)
+    # slow to import, and rarely used
+    from piriod_async.testing.mock_server import MockServer  # noqa: PLC0415
+    from piriod_async.testing.mock_server.local_name import LOCAL_URL, open_local_session  # noqa: PLC0415
 
     async with (
         MockServer(dict.fromkeys(connection, options.mock)) as server,
-        server.session(test_mode=options.test_mode, **limits) as session,
+        open_local_session(server) as client_session,
+        server.session(
+            base_url=LOCAL_URL, client_session=client_session, test_mode=options.test_mode, **limits
+        ) as session,
     ):
         yield dict.fromkeys(connection, session)

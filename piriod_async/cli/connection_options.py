@@ -111,3 +111,8 @@ class ConnectionOptions:
     def effective_concurrency(self) -> int:
         """Concurrent requests that can be of use."""
         return self.concurrency
+
+    @property
+    def multi_workspace(self) -> bool:
+        """Whether there may be several workspaces, so that results name theirs."""
+        return bool(self.workspaces_file or self.accounts) or len(self.workspaces) > 1

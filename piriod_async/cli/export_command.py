@@ -8,33 +8,28 @@ from contextlib import ExitStack, aclosing, nullcontext
 from typing import Any
 
 import click
-from attrs import define, evolve, field
+from attrs import define, field
 
-from piriod_async import Checkpoint, CustomerListing, InvalidRecord, PiriodError, PiriodSession
+from piriod_async import CustomerListing, InvalidRecord, PiriodError, PiriodSession
+from piriod_async.cli.command_errors import command_errors
 from piriod_async.cli.connection import open_sessions, resolve_connection
 from piriod_async.cli.messages import (
-    ERROR,
     INCOMPLETE,
+    MAX_EXAMPLES,
     OK,
     CommandError,
-    command_error,
     describe,
-    describe_os_error,
+    describe_invalid,
     hint,
     join_nonempty,
-    os_hint,
     print_error,
-    to_line,
 )
 from piriod_async.cli.options import Options
 from piriod_async.cli.outputs import make_encoder, make_files
 from piriod_async.cli.partial_files import PartialFile, ResumableExport
 from piriod_async.cli.progress import ProgressDisplay
-from piriod_async.cli.signals import INTERRUPTED
 from piriod_async.cli.streams import is_pipe, write_stdout
 from piriod_async.export import FIELDS, Encoder, ExportError
-
-MAX_EXAMPLES = 3  # customers that were left out, in the message
 
 
 def export_customers(options: Options) -> int:
@@ -57,20 +52,11 @@ def export_customers(options: Options) -> int:
     export = _Export(options, encoder, files, resolve_connection(options))
     with ExitStack() as stack:
         stack.callback(export.close)
+        stack.enter_context(command_errors(export.resume_hint))
         if options.verbose:
             stack.enter_context(export.display.capturing_logs(logging.getLogger("piriod_async")))
-        try:
-            asyncio.run(export.count() if options.count else export.run())
-            export.finish()
-        except KeyboardInterrupt:
-            raise CommandError("interrupted", export.resume_hint(), exit_code=INTERRUPTED) from None
-        except PiriodError as error:
-            raise command_error(error, export.resume_hint()) from error
-        except BrokenPipeError:
-            return OK  # closed early, as by `head`
-        except OSError as error:
-            advice = join_nonempty(os_hint(error), export.resume_hint())
-            raise CommandError(describe_os_error(error), advice, exit_code=ERROR) from error
+        asyncio.run(export.count() if options.count else export.run())
+        export.finish()
     return OK
 
 
@@ -146,7 +132,7 @@ class _Export:
         Raises:
             CommandError: A workspace failed, or customers were left out.
         """
-        skipped = self._describe_invalid()
+        skipped = describe_invalid("left out", sum(self.invalid.values()), self.invalid_examples)
         if self.errors:
             if skipped:
                 print_error(skipped)
@@ -179,7 +165,7 @@ class _Export:
             self._written = resumable.count
             already_written = resumable.state.customers.get(workspace, 0)
             if after := resumable.state.checkpoints.get(workspace):
-                listing = self._resume(listing, after, session)
+                listing = session.customers(workspace=workspace, after=after, **self.options.listing_arguments)
         self._show_progress(workspace, listing, already_written)
         invalid_before = self.invalid.get(workspace, 0)
         checkpoint = None  # of what is written; listing.checkpoint already covers the page that is being written
@@ -207,19 +193,6 @@ class _Export:
         self.display.refresh()
         if resumable:
             resumable.commit(workspace, invalid=self.invalid[workspace], done=True)
-
-    def _describe_invalid(self) -> str:
-        """Return how many customers were left out, and the first of them; empty if all were written."""
-        total, examples = sum(self.invalid.values()), [to_line(record) for record in self.invalid_examples]
-        if not total:
-            return ""
-        more = [f"{total - len(examples):,} more"] if total > len(examples) else []
-        return f"customers left out because they cannot be decoded: {total:,} ({'; '.join(examples + more)})"
-
-    def _resume(self, listing: CustomerListing, after: Checkpoint, session: PiriodSession) -> CustomerListing:
-        if self.options.mock is not None:  # the mock server has another port in each run
-            after = evolve(after, query=listing.fingerprint)
-        return session.customers(workspace=listing.workspace, after=after, **self.options.listing_arguments)
 
     def _show_progress(self, workspace: str, listing: CustomerListing, already_written: int) -> None:
         label, count, remaining = workspace, len(self.workspaces), self._remaining

@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -17,13 +17,19 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _OUT_OF_RANGE = re.compile("year|month|day|hour|minute|second")  # "month must be in 1..12"
 
 FILTERS = tuple(attribute.name for attribute in attrs.fields(CustomerQuery))
+MIRROR_FILTERS = tuple(name for name in FILTERS if name != "ordering")  # a mirror reads by `created`
 
 
-def filter_options(command: _Command) -> _Command:
-    """Add an option for every filter; its parameter has the name of the filter."""
-    for attribute in reversed(attrs.fields(CustomerQuery)):
-        command = _filter_option(attribute)(command)
-    return command
+def filter_options(names: Collection[str]) -> Callable[[_Command], _Command]:
+    """Return a decorator that adds an option for each of these filters; its parameter has the name of the filter."""
+
+    def add(command: _Command) -> _Command:
+        for attribute in reversed(attrs.fields(CustomerQuery)):
+            if attribute.name in names:
+                command = _filter_option(attribute)(command)
+        return command
+
+    return add
 
 
 def _filter_option(attribute: "attrs.Attribute[Any]") -> Callable[[_Command], _Command]:

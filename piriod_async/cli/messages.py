@@ -2,6 +2,8 @@
 
 import errno
 import re
+from collections.abc import Iterable
+from itertools import islice
 
 import click
 
@@ -14,6 +16,7 @@ from piriod_async import (
     DecodeError,
     FilterIgnoredError,
     IncompleteListError,
+    InvalidRecord,
     PermissionDeniedError,
     PiriodError,
     QueryError,
@@ -24,7 +27,8 @@ from piriod_async.cli.streams import StandardError
 from piriod_async.export import ExportError
 from piriod_async.plain_text import shorten
 
-OK, ERROR, USAGE, INCOMPLETE = 0, 1, 2, 3
+OK, ERROR, USAGE, INCOMPLETE, TOO_MANY_REMOVED = 0, 1, 2, 3, 4
+MAX_EXAMPLES = 3  # records that cannot be decoded, in a message
 _MAX_LINE = 1_000  # characters
 
 _HINTS: list[tuple[type[PiriodError], str]] = [
@@ -47,6 +51,9 @@ _OPTIONS = {  # by the arguments that messages advise
     "ordering=None": "--ordering ''",
     'ordering="created"': "--ordering created",
     "check_filters=False": "--no-check-filters",
+    "accept_removed=": "--accept-removed ",
+    ": since=": ": --since ",
+    "`across`": "--workspaces-file",
 }
 _ARGUMENT = re.compile(r"(?:^|(?<=no later than ))(?!token)([a-z_]+)=")
 
@@ -104,6 +111,15 @@ def describe(error: PiriodError) -> str:
     if isinstance(error, ConfigurationError | QueryError | ExportError):
         message = _ARGUMENT.sub(lambda argument: f"{option_name(argument[1])} ", message)
     return to_line(message)
+
+
+def describe_invalid(outcome: str, total: int, examples: Iterable[InvalidRecord]) -> str:
+    """Return what became of records that cannot be decoded, and the first of them; empty for a total of 0."""
+    if not total:
+        return ""
+    lines = [to_line(record) for record in islice(examples, MAX_EXAMPLES)]
+    more = [f"{total - len(lines):,} more"] if total > len(lines) else []
+    return f"customers {outcome} because they cannot be decoded: {total:,} ({'; '.join(lines + more)})"
 
 
 def describe_os_error(error: OSError) -> str:

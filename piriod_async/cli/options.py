@@ -122,11 +122,6 @@ class Options(ConnectionOptions):
         pages: int = math.ceil(self.limit / self.filters["page_size"])
         return min(self.concurrency, pages)
 
-    @property
-    def multi_workspace(self) -> bool:
-        """Whether the output needs a workspace column, because there may be several."""
-        return bool(self.workspaces_file or self.accounts) or len(self.workspaces) > 1
-
     def fingerprint(self, connection: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
         """Return what a resume must have in common with the interrupted export, as JSON values by option.
 

@@ -13,7 +13,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 from rich.text import Text
 
-from piriod_async import CustomerListing
+from piriod_async import CustomerListing, WorkspaceListing
 from piriod_async.cli.messages import to_line
 from piriod_async.cli.streams import StandardError
 
@@ -28,7 +28,7 @@ class ProgressDisplay(Progress):
     """
 
     def __init__(self, *, disable: bool = False) -> None:
-        self._listing: CustomerListing | None = None
+        self._listing: CustomerListing | WorkspaceListing | None = None
         self._written = 0
         self._limit: int | None = None
         self._suspended = False
@@ -56,7 +56,14 @@ class ProgressDisplay(Progress):
             finally:
                 refreshing.cancel()
 
-    def show(self, listing: CustomerListing, label: str, *, written: int = 0, limit: int | None = None) -> None:
+    def show(
+        self,
+        listing: CustomerListing | WorkspaceListing,
+        label: str,
+        *,
+        written: int = 0,
+        limit: int | None = None,
+    ) -> None:
         """Show the progress of this listing from now on.
 
         Args:

@@ -132,10 +132,20 @@ class Connections:
         Closing again does nothing.
         """
         self.closed = True
-        if current := self.current:
-            await current.pending.cancel_and_wait()
-            if self.owns_session:
-                await current.client_session.close()
+        if self.current:
+            await self._close(self.current)
+
+    async def disconnect(self) -> None:
+        """Do so on the running event loop, without closing the session: its next request opens new connections."""
+        current = self.current
+        if current and current.loop is asyncio.get_running_loop():
+            await self._close(current)
+            self.current = None
+
+    async def _close(self, current: LoopConnections) -> None:
+        await current.pending.cancel_and_wait()
+        if self.owns_session:
+            await current.client_session.close()
 
 
 def _check_client_session(

@@ -62,6 +62,7 @@ from piriod_async import (
 from piriod_async.export.arrow_format import ArrowStreamEncoder
 from piriod_async.export.parquet_format import ParquetEncoder
 from piriod_async.integrations.opentelemetry import instrument
+from piriod_async.mirror import Change, Mirror, MirrorError, Run, Sync, TooManyRemovedError
 from piriod_async.testing.mock_server import MockServer, Unchecked
 
 Skipped: TypeAlias = list[tuple[str, str | None, str, bytes]]
@@ -191,6 +192,7 @@ async def listings(piriod: PiriodSession, since: datetime, plan: dict[str, str],
     assert_type(await listing.first(), Customer | None)
     assert_type(await listing.one_or_none(), Customer | None)
     assert_type(await listing.collect(), list[Customer])
+    assert_type(await listing.split(4), list[CustomerListing])
     assert_type(listing.invalid, InvalidRecords)
     assert_type(listing.invalid.total, int)
     assert_type(listing.invalid[0], InvalidRecord)
@@ -445,3 +447,27 @@ def mock_server_in_a_thread(customers: list[Customer]) -> None:
     MockServer(customers=[{"id": "cus_1", "name": "Ñandú"}])
     MockServer({"acc_1": 5, "acc_2": customers, "acc_3": [{"id": "cus_1"}]})
     MockServer(customers="cus_1")  # type: ignore[arg-type]
+
+
+async def mirror(piriod: PiriodSession) -> None:
+    async with Mirror(Path("customers.db"), ignore=("updated",)) as copy:
+        sync = await copy.sync(piriod.customers(country="CL"), max_removed=5, quick=True)
+        assert_type(sync, Sync)
+        assert_type(sync.removed, int | None)
+        assert_type((await copy.sync(piriod.across(["acc_1"]), max_removed=0.5)).workspaces, dict[str, Sync])
+        async for change in copy.changes(since=sync.previous_run):
+            assert_type(change, Change)
+            assert_type(change.fields, dict[str, tuple[Any, Any]])
+        async for workspace, customer in copy.customers(at=sync.run):
+            assert_type((workspace, customer), tuple[str, Customer])
+        assert_type(await copy.find(tax_id="76.123.456-7"), list[tuple[str, Customer]])
+        assert_type(await copy.runs(), list[Run])
+        assert_type(await copy.complete_as_of(), datetime | None)
+        assert_type(await copy.prune(before=3), int)
+        try:
+            await copy.sync(piriod.customers(), accept_removed=812)
+        except TooManyRemovedError as error:
+            assert_type(error.names, tuple[str, ...])
+        except MirrorError:
+            pass
+        await copy.sync([])  # type: ignore[arg-type]

@@ -9,16 +9,16 @@ from typing import Unpack
 
 from distributed import Client, secede
 
-from piriod_async.export.fields import ExportError, select_fields
+from piriod_async.export.fields import select_fields
 from piriod_async.export.threads import run_in_thread
-from piriod_async.integrations.dask.dataset import Dataset, DatasetFile
+from piriod_async.integrations.dask.dataset import Dataset
 from piriod_async.integrations.dask.plan import Batch, WorkspacesByToken, plan_batches
 from piriod_async.integrations.dask.reading import Reading
 from piriod_async.integrations.dask.report import DatasetReport
 from piriod_async.integrations.dask.scheduling import BatchRunner, prepare
 from piriod_async.integrations.dask.worker import WorkerSession, worker_plugin
 from piriod_async.iteration import OnInvalid
-from piriod_async.models import Customer
+from piriod_async.listing import CustomerListing
 from piriod_async.query import CustomerFilters, show_filters
 from piriod_async.session import SessionOptions
 from piriod_async.validators import check_callback
@@ -106,61 +106,42 @@ class _BatchWriter:
     def __init__(self, session: WorkerSession, batch: Batch, reading: Reading, dataset: Dataset) -> None:
         self._counted = session
         self._session = session.session
-        self._reading, self._dataset = reading, dataset
-        self._queries = {workspace: self._query(workspace) for workspace in batch.workspaces}
+        self._batch, self._reading, self._dataset = batch, reading, dataset
         self._report = DatasetReport()
-        self._files: dict[str, DatasetFile] = {}
-
-    def _query(self, workspace: str) -> str:
-        listing = self._session.customers(workspace=workspace, **self._reading.arguments)
-        names = ",".join(self._dataset.fields or ())
-        return f"{listing.fingerprint}&fields={names}&on_invalid={self._reading.arguments['on_invalid']}"
 
     async def write(self) -> DatasetReport:
         """Read the workspaces that are not complete yet, and return the report."""
         requests, throttled = self._session.stats.requests, self._counted.throttled
-        remaining = [workspace for workspace in self._queries if not await run_in_thread(self._is_complete, workspace)]
-        listing = self._session.across(remaining, on_error="collect", **self._reading.arguments)
-        try:
-            async with aclosing(listing.pages_and_ends()) as items:
-                async for workspace, page in items:
-                    if workspace in self._report.errors:
-                        continue
-                    if page is not None:
-                        await run_in_thread(self._append, workspace, page.customers)
-                    elif workspace not in listing.errors:
-                        await run_in_thread(self._complete, workspace)
-            self._report.errors |= listing.errors
-        finally:
-            for file in self._files.values():
-                await run_in_thread(file.discard)
-        self._report.invalid = {workspace: records.total for workspace, records in listing.invalid.items()}
+        remaining = [each for each in self._batch.workspaces if not await run_in_thread(self._is_complete, each)]
+        workspaces = self._session.across(remaining, on_error="collect", **self._reading.arguments)
+        await workspaces.for_each(self._write_file)
+        self._report.errors = workspaces.errors
+        self._report.invalid = {workspace: records.total for workspace, records in workspaces.invalid.items()}
         self._report.requests = self._session.stats.requests - requests
         self._report.throttled = self._counted.throttled - throttled
         return self._report
 
+    async def _write_file(self, listing: CustomerListing) -> None:
+        file = await run_in_thread(self._dataset.create, listing.workspace, self._query(listing))
+        try:
+            async with aclosing(listing.pages()) as pages:
+                async for page in pages:
+                    await run_in_thread(file.write, page.customers)
+            await run_in_thread(file.complete)
+        except BaseException:
+            await run_in_thread(file.discard)
+            raise
+        self._report.complete[listing.workspace] = file.rows
+
     def _is_complete(self, workspace: str) -> bool:
-        found = self._dataset.complete_rows(workspace, self._queries[workspace])
+        listing = self._session.customers(workspace=workspace, **self._reading.arguments)
+        found = self._dataset.complete_rows(workspace, self._query(listing))
         if found:
             rows, is_ours = found
             (self._report.complete if is_ours else self._report.skipped)[workspace] = rows
         return found is not None
 
-    def _append(self, workspace: str, customers: Iterable[Customer]) -> None:
-        try:
-            self._file(workspace).write(customers)
-        except ExportError as error:
-            error.workspace = workspace
-            self._report.errors[workspace] = error
-            self._files.pop(workspace).discard()
-
-    def _file(self, workspace: str) -> DatasetFile:
-        if workspace not in self._files:
-            self._files[workspace] = self._dataset.create(workspace, self._queries[workspace])
-        return self._files[workspace]
-
-    def _complete(self, workspace: str) -> None:
-        file = self._file(workspace)  # a workspace without customers may have had no page
-        file.complete()
-        self._report.complete[workspace] = file.rows
-        del self._files[workspace]
+    def _query(self, listing: CustomerListing) -> str:
+        """Return a text that distinguishes the content of a file."""
+        names = ",".join(self._dataset.fields or ())
+        return f"{listing.fingerprint}&fields={names}&on_invalid={self._reading.arguments['on_invalid']}"

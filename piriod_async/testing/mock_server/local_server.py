@@ -114,7 +114,17 @@ class LocalServer(ABC):
         Raises:
             RuntimeError: The server is not started.
         """
+        host, port = self.address
+        return f"http://{host}:{port}"
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Host and port.
+
+        Raises:
+            RuntimeError: The server is not started.
+        """
         if self._runner is None:
             raise RuntimeError("the mock server is not started: use with MockServer() as server, or async with")
         host, port = self._runner.addresses[0]
-        return f"http://{host}:{port}"
+        return host, port

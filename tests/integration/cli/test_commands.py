@@ -83,10 +83,11 @@ def test_no_customers(output_format, run_cli):
 
 def test_help(run_cli):
     """Every help page lists the exit codes; without arguments the exit code is 2."""
-    for arguments in (["--help"], ["customers", "-h"], []):
+    for arguments in (["--help"], ["customers", "-h"], ["sync", "-h"], ["changes", "-h"], []):
         done = run_cli(*arguments)
+        assert (done.stdout + done.stderr).isascii()  # for terminals without UTF-8
         assert done.returncode == (0 if arguments else 2)
-        for code in ("0 ", "1 ", "2 ", "3 ", "130 "):
+        for code in ("0 ", "1 ", "2 ", "3 ", "4 ", "130 "):
             assert re.search(rf"^ +{code} +\w", done.stdout + done.stderr, re.MULTILINE)
 
 
@@ -130,7 +131,7 @@ def test_mock_server_workspace(run_cli):
 
 
 def test_layers():
-    """The command line uses public names only, one constant of `pagination`, `Secret`, and helpers."""
-    allowed = NAMES | {"cli", "export", "testing", "pagination", "plain_text", "version", "transport"}
+    """The command line uses public names only, one constant of `pagination`, `Secret`, Dask and helpers."""
+    allowed = NAMES | {"cli", "export", "integrations", "mirror", "testing", "pagination", "plain_text", "version", "transport"}
     for path in (PACKAGE / "cli").glob("*.py"):
         assert within(imports(path, typing=True), "piriod_async") <= allowed, path

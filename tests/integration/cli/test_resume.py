@@ -222,7 +222,7 @@ async def test_other_options(run_cli_in_thread, tmp_path):
         harmless = ("--page-size", "50", "--concurrency", "2", "-v", "--no-check-filters")
         done = await run_cli_in_thread("customers", "-o", file, "--resume", *harmless, **env_of(server))
         assert done.returncode == 0
-        assert "page 1 of acc_1" in done.stderr
+        assert "attempt page=1 workspace=acc_1" in done.stderr
     assert len(read_rows(file)) == 300
 
 

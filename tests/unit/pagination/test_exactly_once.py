@@ -27,9 +27,10 @@ TOO_LARGE = {"more": lambda count: count + 25, "tenfold": lambda count: 10 * cou
 
 
 @st.composite
-def creation_times(draw):
+def creation_times(draw, min_size=0):
     """Microseconds of up to 300 customers, some tied; sometimes with a group of ties that may fill a page."""
-    steps = draw(st.lists(st.sampled_from([0, 1, 1, 7, 7, 400, 1_000, 90_000, 1_000_000]), max_size=300))
+    step = st.sampled_from([0, 1, 1, 7, 7, 400, 1_000, 90_000, 1_000_000])
+    steps = draw(st.lists(step, min_size=min_size, max_size=300))
     ties = draw(st.sampled_from([0, 0, 0, 9, 40]))
     index = int(draw(st.floats(0, 1)) * len(steps))
     return list(accumulate(steps[:index] + [0] * ties + steps[index:]))

@@ -113,3 +113,14 @@ def test_invalid_changes() -> None:
         server.add(id=server.customers()[0]["id"])
     with pytest.raises(ValueError, match="time zone"):
         server.add(created=datetime(2031, 1, 1))  # noqa: DTZ001
+
+
+async def test_update_is_the_latest():
+    """A customer that is updated has the latest `updated` of all, as if a clock were running."""
+    server = MockServer(200)
+    changed = server.customers()[5]["id"]
+    server.update(changed, name="Otro")
+    newest = server.add(updated="2030-01-01T00:00:00Z")
+    for id_ in (changed, newest, changed):
+        server.update(id_, name="Nuevo")
+        assert max(server.customers(), key=lambda customer: customer["updated"])["id"] == id_

@@ -1,0 +1,115 @@
+"""PostgreSQL, by psycopg 3."""
+
+import re
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import cache
+from typing import Any, ClassVar
+from urllib.parse import unquote, urlsplit
+
+from piriod_async.mirror.database import Database
+from piriod_async.mirror.errors import MirrorError
+from piriod_async.transport.auth import Secret
+
+CONNECT_SECONDS = 15
+TABLES = ("piriod_mirror", "piriod_runs", "piriod_versions", "piriod_workspaces", "customers", "changes")
+_PASSWORD_OPTION = re.compile(r"password=([^&\s]+)")
+
+
+class PostgresDatabase(Database):
+    """The current schema of a PostgreSQL database."""
+
+    types: ClassVar = {"bytes": "bytea", "moment": "timestamptz", "amount": "numeric", "json": "json"}
+    begin = "begin"
+    for_update = " for update"
+    lock_schema = "select pg_advisory_xact_lock(hashtext('piriod_mirror'))"
+
+    def __init__(self, name: str, connection: Any, passwords: Sequence[Secret], psycopg: Any) -> None:
+        super().__init__(name, connection)
+        self.failures = (psycopg.Error, OSError, OverflowError, UnicodeError)
+        self._passwords = passwords
+
+    @classmethod
+    def open(cls, dsn: Secret) -> "PostgresDatabase":
+        """Connect.
+
+        Raises:
+            MirrorError: The driver is missing, or the server cannot be reached.
+        """
+        try:
+            import psycopg  # noqa: PLC0415 (an extra)
+            from psycopg.types.string import TextLoader  # noqa: PLC0415
+        except ImportError as error:
+            wanted = "expected the driver: pip install 'piriod-async[mirror-postgres]'"
+            raise MirrorError(f"{describe_dsn(dsn)}: {wanted}") from error
+        name, passwords = describe_dsn(dsn), _passwords(dsn)
+        connection, problem = None, ""
+        url = "postgresql://" + dsn.reveal().partition("://")[2]
+        try:
+            connection = psycopg.connect(
+                Secret(url).reveal(), autocommit=True, connect_timeout=CONNECT_SECONDS, client_encoding="utf8"
+            )
+        except (psycopg.Error, UnicodeError, OSError) as error:
+            problem = _without(str(error), passwords)
+        finally:
+            url = ""
+        if connection is None:  # raised here, without a context: its frames have the password
+            raise MirrorError(f"{name}: {problem}")
+        connection.adapters.register_loader("json", TextLoader)
+        database = cls(name, connection, passwords, psycopg)
+        database.execute("set timezone to 'UTC'")
+        return database
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the server hung up."""
+        return bool(self._connection.closed)
+
+    def describe(self, error: Exception) -> str:
+        """Return the message of an error, without a password."""
+        return _without(str(error), self._passwords)
+
+    def objects(self, names: Sequence[str]) -> set[str]:
+        """Return which of these names tables, views and indexes of the current schema have."""
+        sql = "select relname::text from pg_class where relnamespace = to_regnamespace(current_schema()) "
+        return {name for (name,) in self.fetch(sql + "and relname = any(?)", [list(names)])}
+
+    def check_empty(self) -> None:
+        """Check that no other table has the name of one of the mirror's."""
+        if taken := self.objects(TABLES):
+            elsewhere = (
+                "give the mirror a schema of its own: ?options=-csearch_path%3Dpiriod, after `create schema piriod`"
+            )
+            raise MirrorError(
+                f"{self.name}: expected a mirror, or a schema without {', '.join(sorted(taken))}, which is another "
+                f"program's: {elsewhere}"
+            )
+
+    def _translate(self, sql: str) -> str:
+        return _translate(sql)
+
+
+@cache
+def _translate(sql: str) -> str:
+    return sql.replace("?", "%s")
+
+
+def describe_dsn(dsn: Secret) -> str:
+    """Return the host and database of a DSN, without user and password."""
+    with suppress(ValueError):
+        parts = urlsplit(dsn.reveal())
+        return f"postgresql://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+    return "postgresql://…"
+
+
+def _passwords(dsn: Secret) -> list[Secret]:
+    """Return every form of a password in a DSN, even if the rest of it is malformed."""
+    found = [dsn.reveal().partition("://")[2].rpartition("@")[0].partition(":")[2]]
+    found += _PASSWORD_OPTION.findall(dsn.reveal())
+    return [Secret(each) for password in found if password for each in (password, unquote(password))]
+
+
+def _without(text: str, passwords: Sequence[Secret]) -> str:
+    for each in passwords:
+        text = text.replace(each.reveal(), "********")
+    return text

@@ -1,0 +1,66 @@
+"""SQLite, in a file of its own."""
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from piriod_async.mirror.database import Database
+from piriod_async.mirror.errors import MirrorError
+from piriod_async.plain_text import shown
+
+BUSY_SECONDS = 10  # a transaction of a mirror takes milliseconds
+
+
+class SqliteDatabase(Database):
+    """A SQLite file. In WAL mode, so that readers see the last complete run while a sync writes."""
+
+    types: ClassVar = {"bytes": "BLOB", "moment": "TEXT", "amount": "TEXT", "json": "TEXT"}
+    begin = "begin immediate"
+    for_update = ""
+    lock_schema = "select 1"  # `begin immediate` has waited
+    failures = (sqlite3.Error, OSError, OverflowError, UnicodeError)
+
+    @classmethod
+    def open(cls, path: Path) -> "SqliteDatabase":
+        """Open a file, which is created if it is missing.
+
+        Raises:
+            MirrorError: It cannot be used.
+        """
+        if path.is_dir() or not path.parent.is_dir():
+            expected = "a file, not a folder" if path.is_dir() else "a file in a folder that exists"
+            raise MirrorError(f"{path}: expected {expected}")
+        try:
+            connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
+        except sqlite3.Error as error:
+            raise MirrorError(f"{path}: {error}") from error
+        database = cls(str(path), connection)
+        try:
+            if not database.objects(["piriod_mirror"]):  # raises if it is no database
+                database.check_empty()  # before anything is written to it
+            database.execute("pragma journal_mode = wal")
+            database.execute("pragma synchronous = normal")  # safe in WAL mode; a power cut may undo the last run
+        except BaseException:
+            database.close()
+            raise
+        return database
+
+    @property
+    def is_closed(self) -> bool:
+        """Never: a file cannot hang up."""
+        return False
+
+    def objects(self, names: Sequence[str]) -> set[str]:
+        """Return which of these names tables, views and indexes of the file have."""
+        marks = ",".join("?" * len(names))
+        return {name for (name,) in self.fetch(f"select name from sqlite_master where name in ({marks})", names)}
+
+    def check_empty(self) -> None:
+        """Check that the file has no tables."""
+        for (table,) in self.fetch("select name from sqlite_master limit 1"):
+            problem = f"it has the table {shown(table)} of another program"
+            raise MirrorError(f"{self.name}: expected a mirror, or a new file; {problem}")
+
+    def _translate(self, sql: str) -> str:
+        return sql
