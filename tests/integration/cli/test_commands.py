@@ -132,6 +132,16 @@ def test_mock_server_workspace(run_cli):
 
 def test_layers():
     """The command line uses public names only, one constant of `pagination`, `Secret`, Dask and helpers."""
-    allowed = NAMES | {"cli", "export", "integrations", "mirror", "testing", "pagination", "plain_text", "version", "transport"}
+    allowed = NAMES | {
+        "cli",
+        "export",
+        "integrations",
+        "mirror",
+        "testing",
+        "pagination",
+        "plain_text",
+        "version",
+        "transport",
+    }
     for path in (PACKAGE / "cli").glob("*.py"):
         assert within(imports(path, typing=True), "piriod_async") <= allowed, path
