@@ -5,7 +5,7 @@ file from there: an export that fails leaves no index behind, and a file need no
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
 from typing import Any, BinaryIO
 
@@ -105,6 +105,11 @@ class ParquetEncoder:
             ExportError: A value does not fit its column.
         """
         return self._row_groups.encode(self._arrow.batch(customers, workspace))
+
+    def copy(self, file: BinaryIO) -> Iterator[bytes]:
+        """Yield the row groups that are now full with the rows of a Parquet file with the same columns."""
+        for batch in pq.ParquetFile(file).iter_batches():
+            yield self._row_groups.encode(batch)
 
     def footer(self) -> bytes:
         """Return the last row group, and the index."""

@@ -130,3 +130,26 @@ def test_object_store(server, client):
         assert pq.read_table(file)["id"].to_pylist() == expected_ids(server)["acc_1"]
     again = customers_to_parquet(server.workspaces, "memory://lake/customers", client=client, resume=True)
     assert (again.requests, again.skipped) == (0, report.complete)
+
+
+def test_parts_of_a_large_workspace(serve, client, tmp_path):
+    """A workspace is read in parts; a resumed run reads only the parts that are missing, and writes one file."""
+    with MockServer({"acc_large": 1_000, "acc_small": 90}) as server:
+        serve(server)
+        server.update(server.customers("acc_large")[700]["id"], name=Unchecked(5))
+        options = {"client": client, "customers_per_part": 250, "fields": ["id", "created"]}
+        failed = customers_to_parquet(server.workspaces, tmp_path, **options)
+        assert isinstance(failed.errors["acc_large"], DecodeError)
+        assert failed.complete == {"acc_small": 90}
+        parts = tmp_path / "_partial" / "workspace=acc_large"
+        assert sorted(path.name for path in parts.iterdir()) == ["0.parquet", "1.parquet", "ranges.json"]
+        assert ids_by_workspace(tmp_path) == {"acc_small": expected_ids(server)["acc_small"]}
+
+        server.update(server.customers("acc_large")[700]["id"], name="Ñandú SpA")
+        requests = len(server.requests)
+        report = customers_to_parquet(server.workspaces, tmp_path, **options, resume=True)
+        bounds = [request.params.get("created__gte") for request in server.requests[requests:]]
+        assert bounds.count(None) == 1  # for the count; the first part was not read again, nor was the workspace split
+        assert (report.complete, report.skipped) == ({"acc_large": 1_000}, {"acc_small": 90})
+        assert ids_by_workspace(tmp_path) == expected_ids(server)
+        assert not (tmp_path / "_partial").exists()
