@@ -130,7 +130,7 @@ class Dataset:
         self._file_system[0].pipe_file(f"{self._parts(workspace)}/ranges.json", msgspec.json.encode(content))
 
     def read_ranges(self, workspace: str, query: str) -> list[Range]:
-        """Return how an attempt split a workspace whose parts count; empty if there was none."""
+        """Return how an earlier attempt split a workspace, if its parts count; else nothing."""
         try:
             content = msgspec.json.decode(self._file_system[0].cat_file(f"{self._parts(workspace)}/ranges.json"))
             ranges = msgspec.convert(content["ranges"], list[Range])
