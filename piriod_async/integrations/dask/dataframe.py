@@ -63,8 +63,8 @@ def customers_dataframe(
     partitions = {}
     with closing(runner.run(plan)) as batches:
         for batch, future in batches:
-            if error := future.exception():
-                raise error
+            if future.status == "error":
+                future.result()  # raises it
             partitions[batch] = future
     ordered = [partitions[batch] for batches in plan.values() for batch in batches]
     empty = _to_frame(names, ())

@@ -9,6 +9,7 @@ from typing import Unpack
 
 from distributed import Client
 
+from piriod_async.errors import QueryError
 from piriod_async.export.fields import select_fields
 from piriod_async.integrations.dask.batch import write_batch
 from piriod_async.integrations.dask.dataset import Dataset
@@ -17,7 +18,7 @@ from piriod_async.integrations.dask.reading import Reading
 from piriod_async.integrations.dask.report import DatasetReport
 from piriod_async.integrations.dask.scheduling import BatchRunner, prepare
 from piriod_async.iteration import OnInvalid
-from piriod_async.query import CustomerFilters, show_filters
+from piriod_async.query import CustomerFilters, CustomerQuery, show_filters
 from piriod_async.session import SessionOptions
 from piriod_async.validators import check_callback, check_positive_int
 
@@ -77,6 +78,8 @@ def customers_to_parquet(
     check_callback("on_batch", on_batch)
     if customers_per_part is not None:
         check_positive_int("customers_per_part", customers_per_part)
+        if not (query := CustomerQuery(**filters)).orders_by_created:
+            raise QueryError(f"customers_per_part={customers_per_part}: expected None for ordering={query.ordering!r}")
     plan = plan_batches(workspaces, token_env, workspaces_per_task)
     arguments = {**filters, "check_filters": check_filters, "on_invalid": on_invalid}
     reading = Reading.checked(session_options, requests_per_second, arguments)

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 from attrs import define, field
 from distributed import Client, Future, Scheduler, SchedulerPlugin, as_completed
@@ -77,7 +77,7 @@ class BatchRunner:
         completed = as_completed(loop=self.client.loop)
         try:
             while waiting or self._workers:
-                while waiting and len(self._workers) < TOKENS_PER_WORKER * max(len(self.client.nthreads()), 1):
+                while waiting and len(self._workers) < TOKENS_PER_WORKER * max(len(self._alive()), 1):
                     completed.add(self._submit(queues[waiting.popleft()].popleft()))
                 future = next(completed)
                 batch = self._pending.pop(future)
@@ -108,9 +108,12 @@ class BatchRunner:
         self._pending[future] = batch
         return future
 
+    def _alive(self) -> dict[str, int]:
+        return cast("dict[str, int]", self.client.nthreads())  # untyped: no coroutine of a client that is not async
+
     def _choose_worker(self, token: str) -> str | None:
         """Return the worker that has the token, or else the one with the fewest; None if there is no worker yet."""
-        alive = self.client.nthreads()
+        alive = self._alive()
         current = self._workers.get(token)
         if current in alive:
             return current
