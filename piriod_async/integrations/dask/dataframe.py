@@ -59,7 +59,7 @@ def customers_dataframe(
     reading = Reading.checked(session_options, requests_per_second, {**filters, "check_filters": check_filters})
     names = None if fields is None else tuple(select_fields(fields))
     prepare(client)
-    runner = BatchRunner(client, read_batch, (reading, names), f"customers-dataframe-{uuid4().hex}")
+    runner = BatchRunner(client, read_batch, (reading, names), f"dataframe-{uuid4().hex}")
     partitions = {}
     with closing(runner.run(plan)) as batches:
         for batch, future in batches:

@@ -85,7 +85,7 @@ class Dataset:
         try:
             with self._file_system[0].open(name, "rb") as file:
                 rows, texts = read_index(file)
-        except (FileNotFoundError, ValueError):  # ValueError: something else of that name
+        except (OSError, ValueError):  # missing, or something else of that name
             return None
         return (rows, texts.get("run") == self.run) if self._counts(texts, query) else None
 
@@ -96,7 +96,7 @@ class Dataset:
         encoder = ParquetEncoder(self.fields, metadata={"query": query, "run": self.run})
         folder = Path(self.path, _PARTIAL) if self.is_local else Path(tempfile.gettempdir())
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{secrets.token_hex(8)}.parquet"
+        path = folder / f"{self.run}-{secrets.token_hex(8)}.parquet"
         file = path.open("xb")
         file.write(encoder.header())
         return DatasetFile(self, name, path, file, encoder)
@@ -143,12 +143,12 @@ class Dataset:
         self._file_system[0].rm(self._parts(workspace), recursive=True)
 
     def write_report(self, report: dict[str, object]) -> None:
-        """Write the report, and delete what workers that died have left."""
+        """Write the report, and delete what workers of this run have left when they died."""
         file_system, root = self._file_system
         file_system.makedirs(root, exist_ok=True)
         file_system.pipe_file(f"{root}/{REPORT}", msgspec.json.format(msgspec.json.encode(report), indent=1))
         if self.is_local:
-            for path in Path(root, _PARTIAL).glob("*.parquet"):
+            for path in Path(root, _PARTIAL).glob(f"{self.run}-*.parquet"):
                 path.unlink(missing_ok=True)
             with suppress(OSError):
                 Path(root, _PARTIAL).rmdir()

@@ -87,7 +87,7 @@ def customers_to_parquet(
     dataset = Dataset(Dataset.absolute(path), names, secrets.token_hex(8), resume, customers_per_part)
     prepare(client)
     report = DatasetReport()
-    runner = BatchRunner(client, write_batch, (reading, dataset), f"customers-to-parquet-{dataset.run}")
+    runner = BatchRunner(client, write_batch, (reading, dataset), f"parquet-{dataset.run}")
     with closing(runner.run(plan)) as batches:
         for _, future in batches:
             report.add(future.result())

@@ -11,6 +11,7 @@ from piriod_async.errors import ConfigurationError
 from piriod_async.integrations.dask.plan import Batch
 from piriod_async.integrations.dask.worker import SessionPlugin
 
+KEY_PREFIX = "piriod-"
 TOKENS_PER_WORKER = 8  # read side by side: a worker waits for responses most of the time
 
 
@@ -39,7 +40,7 @@ class PlacementPlugin(SchedulerPlugin):
     def remove_worker(self, scheduler: Scheduler, worker: str, **_: Any) -> None:
         """Forget where the tasks without a worker should have run."""
         for task in scheduler.unrunnable:
-            if task.loose_restrictions and task.worker_restrictions:
+            if str(task.key).startswith(KEY_PREFIX) and task.worker_restrictions:
                 task.worker_restrictions.discard(worker)
 
 
@@ -54,7 +55,7 @@ class BatchRunner:
         client: The cluster.
         task: Reads a batch.
         arguments: The other arguments of the task.
-        name: Prefix of the keys of the tasks, as the dashboard shows them.
+        name: Part of the names of the tasks, as the dashboard shows them.
     """
 
     client: Client
@@ -100,7 +101,7 @@ class BatchRunner:
             self.task,
             batch,
             *self.arguments,
-            key=f"{self.name}-{batch.token}-{batch.number}",
+            key=f"{KEY_PREFIX}{self.name}-{batch.token}-{batch.number}",
             workers=[worker] if worker else None,
             allow_other_workers=bool(worker),
             pure=False,

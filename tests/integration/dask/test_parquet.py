@@ -69,7 +69,7 @@ def test_resume(server, client, tmp_path):
     """Files of the same query are not read again; a missing or broken one, and one of another query, is."""
     first = customers_to_parquet(server.workspaces, tmp_path, client=client)
     (tmp_path / "workspace=acc_1" / "customers.parquet").unlink()
-    (tmp_path / "workspace=acc_2" / "customers.parquet").write_bytes(b"PAR1 broken PAR1")
+    (tmp_path / "workspace=acc_2" / "customers.parquet").write_bytes(b"PAR1 a broken index \x08\0\0\0PAR1")
     requests = len(server.requests)
     again = customers_to_parquet(server.workspaces, tmp_path, client=client, resume=True)
     assert {request.workspace for request in server.requests[requests:]} == {"acc_1", "acc_2"}
