@@ -96,7 +96,7 @@ def kill_a_worker(client: Client, folder: Path, files: int) -> None:
 def measure_workers(ids: dict[str, list[str]], folder: Path, workers: int) -> str:
     """Write the dataset, print a line, and return the digest."""
     with cluster(workers) as client:
-        tenth = {token: some[: len(some) // 10] for token, some in ids.items()}
+        tenth = {token: some[::10] for token, some in ids.items()}
         customers_to_parquet(tenth, folder / "warm-up", client=client)
         early = max(client.run(peak_memory).values())
         report = customers_to_parquet(ids, folder / str(workers), client=client)
