@@ -99,6 +99,21 @@ def hide_login_option(options: SessionOptions | DerivedOptions) -> None:
         options["base_url"] = hide_login(options["base_url"])
 
 
+def options_from_env() -> SessionOptions:
+    """Return the options that `PIRIOD_TEST_MODE` and `PIRIOD_BASE_URL` set.
+
+    Raises:
+        ConfigurationError: `PIRIOD_TEST_MODE` is neither true nor false.
+    """
+    mode = _environ("PIRIOD_TEST_MODE")
+    if mode.casefold() not in _BOOL_BY_TEXT:
+        raise ConfigurationError(f"PIRIOD_TEST_MODE={mode!r}: expected true or false")
+    return {
+        "test_mode": _BOOL_BY_TEXT[mode.casefold()],
+        "base_url": hide_login(_environ("PIRIOD_BASE_URL") or DEFAULT_BASE_URL),
+    }
+
+
 class PiriodSession:
     """An async session for the customers of one Piriod workspace, or of many.
 
@@ -215,14 +230,7 @@ class PiriodSession:
             missing = "PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)"
             also = "PIRIOD_WORKSPACE is not set either: expected a workspace id, unless each listing names its own"
             raise ConfigurationError(missing if workspace else f"{missing}. {also}")
-        mode = _environ("PIRIOD_TEST_MODE")
-        if mode.casefold() not in _BOOL_BY_TEXT:
-            raise ConfigurationError(f"PIRIOD_TEST_MODE={mode!r}: expected true or false")
-        env_options: SessionOptions = {
-            "test_mode": _BOOL_BY_TEXT[mode.casefold()],
-            "base_url": hide_login(_environ("PIRIOD_BASE_URL") or DEFAULT_BASE_URL),
-        }
-        return cls(_environ("PIRIOD_TOKEN"), workspace, **(env_options | options))
+        return cls(_environ("PIRIOD_TOKEN"), workspace, **(options_from_env() | options))
 
     def with_options(self, **changes: Unpack[DerivedOptions]) -> Self:
         """Return a session with other settings over the same connections, with the same lifetime.

@@ -1,17 +1,20 @@
 """A server that costs next to nothing: customers prepared as bytes, over a bare `asyncio.Protocol`.
 
     python -m benchmarks.servers.static_server 200000
+    python -m benchmarks.servers.static_server 200000 50     # requests per second for each token
 
 The workspace's id says what is served: `acc_20000` has 20,000 customers, `acc_20000_20_200` answers each request after
-20 to 200 ms. Pages, counts and ranges of `created` are computed as the real API does. `/counters` returns the request
-counters, resets them, and starts the sequence of delays anew. `/change` changes one customer in a hundred.
+20 to 200 ms, as do `acc_20000_20_200_1` and any other number. Pages, counts and ranges of `created` are computed as the
+real API does. `/counters` returns the request counters, resets them, and starts the sequence of delays anew; `/change`
+changes one customer in a hundred.
 """
 
 import asyncio
 import sys
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from math import ceil
 from random import Random
 from urllib.parse import parse_qs, urlencode
@@ -21,6 +24,8 @@ from attrs import define, field
 
 from piriod_async.testing.mock_server.customer_fields import check_fields
 from piriod_async.testing.mock_server.factory import CustomerFactory, spaced_timestamps
+from piriod_async.testing.mock_server.rate_limit import RateLimit
+from piriod_async.testing.mock_server.response import APIException
 
 DISTINCT = 2_000  # generated customers; the rest repeat them with an id and `created` of their own
 FIRST_DAY = datetime(2016, 1, 1, tzinfo=UTC)
@@ -94,6 +99,8 @@ class StaticServer:
     customers: PreparedCustomers
     counters: RequestCounters = field(factory=RequestCounters)
     random: Random = field(factory=lambda: Random(7))
+    make_limit: Callable[[], RateLimit] | None = None
+    limits: dict[str, RateLimit] = field(factory=dict)
 
     def respond(self, target: str, headers: Mapping[str, str]) -> tuple[float, bytes]:
         """Seconds to wait, then what to write."""
@@ -104,7 +111,13 @@ class StaticServer:
         if target == "/change":
             self.customers.change()
             return 0.0, _response(200, b"{}")
-        size, *latency = map(int, headers["x-simple-workspace"].removeprefix("acc_").split("_"))
+        size, *latency = map(int, headers["x-simple-workspace"].removeprefix("acc_").split("_")[:3])
+        if self.make_limit:
+            limit = self.limits.setdefault(headers["authorization"], self.make_limit())
+            try:
+                limit.check_rate()
+            except APIException as error:
+                return 0.0, _response(429, b"{}", error.response.headers["Retry-After"])
         status, body = self.customers.respond(target, headers["host"], size)
         delay = self.random.uniform(*latency) / 1000 if latency else 0.0
         self.counters.requests += 1
@@ -113,9 +126,10 @@ class StaticServer:
         return delay, _response(status, body)
 
 
-def _response(status: int, body: bytes) -> bytes:
-    head = b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-    return head % (status, len(body)) + body
+def _response(status: int, body: bytes, retry_after: str | None = None) -> bytes:
+    head = b"HTTP/1.1 %d OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n" % (status, len(body))
+    wait = f"Retry-After: {retry_after}\r\n" if retry_after else ""
+    return head + wait.encode() + b"\r\n" + body
 
 
 @define(eq=False)
@@ -145,9 +159,11 @@ class Connection(asyncio.Protocol):
             self.transport.write(response)
 
 
-async def main(size: int) -> None:
+async def main(size: int, limit: float | None = None) -> None:
     """Serve until standard input ends."""
     server = StaticServer(PreparedCustomers.generate(size))
+    if limit:
+        server.make_limit = partial(RateLimit, limit)
     loop = asyncio.get_running_loop()
     listener = await loop.create_server(lambda: Connection(server), "127.0.0.1", 0)
     host, port = listener.sockets[0].getsockname()
@@ -156,4 +172,4 @@ async def main(size: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(int(sys.argv[1])))
+    asyncio.run(main(*map(int, sys.argv[1:])))

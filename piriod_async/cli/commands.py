@@ -6,6 +6,7 @@ What a command runs is imported with its first run: `--help` and a wrong option 
 import asyncio
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import click
@@ -101,7 +102,13 @@ def cli() -> None:
 @click.option("--skip-invalid", is_flag=True, help="Leave out customers that cannot be decoded, and report them.")
 @click.option("--limit", type=POSITIVE, metavar="N", help="Maximum number of customers, over all workspaces.")
 @click.option("--count", is_flag=True, help="Print only the number of customers: one request per workspace.")
-@click.option("-o", "--output", type=PATH, metavar="FILE", help="Write to FILE, renamed into place when complete.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write to FILE, renamed into place when complete; with --dask, to a folder.",
+)
 @click.option(
     "--format",
     type=click.Choice(["table", "jsonl", "csv", "parquet"]),
@@ -116,6 +123,11 @@ def cli() -> None:
 )
 @click.option("--bom", is_flag=True, help="Begin the CSV with a byte order mark, by which spreadsheets know UTF-8.")
 @click.option("--resume", is_flag=True, help="Resume an interrupted export to FILE.")
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask cluster write a Parquet dataset: its scheduler, or local for this machine.",
+)
 @connection_options
 @click.option("-v", "--verbose", is_flag=True, help="Log every attempt to standard error.")
 def customers(**options: Any) -> int:
@@ -137,7 +149,12 @@ def customers(**options: Any) -> int:
     from piriod_async.cli.options import Options  # noqa: PLC0415
 
     filters = {name: options.pop(name) for name in FILTERS}
-    return export_customers(Options(filters=filters, **options))
+    checked = Options(filters=filters, **options)
+    if not checked.dask:
+        return export_customers(checked)
+    from piriod_async.cli.dataset_command import write_dataset  # noqa: PLC0415 (needs an extra)
+
+    return write_dataset(checked)
 
 
 @cli.command(epilog=EXIT_CODES)

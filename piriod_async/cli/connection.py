@@ -28,7 +28,7 @@ def resolve_connection(options: ConnectionOptions) -> dict[str, dict[str, Any]]:
         common["base_url"] = options.base_url
     if options.accounts:
         return {workspace: common | account for workspace, account in _select_accounts(options).items()}
-    workspaces, token = _find_workspaces(options), _find_token(options)
+    workspaces, token = find_workspaces(options), _find_token(options)
     if options.mock is not None:
         return dict.fromkeys(workspaces or (MOCK_WORKSPACE,), common)
     if workspaces and not token and sys.stdin.isatty() and sys.stderr.isatty():
@@ -52,13 +52,18 @@ def _select_accounts(options: ConnectionOptions) -> dict[str, dict[str, Any]]:
     accounts = read_accounts(options.accounts)
     if not (options.workspaces or options.workspaces_file):
         return accounts
-    selected = _find_workspaces(options)
+    selected = find_workspaces(options)
     if unknown := [workspace for workspace in selected if workspace not in accounts]:
         raise click.UsageError(f"--accounts {options.accounts}: expected an account with the workspace {unknown[0]}")
     return {workspace: accounts[workspace] for workspace in selected}
 
 
-def _find_workspaces(options: ConnectionOptions) -> tuple[str, ...]:
+def find_workspaces(options: ConnectionOptions) -> tuple[str, ...]:
+    """Return the ids that the options or the environment name, without repeats; maybe none.
+
+    Raises:
+        click.UsageError: The file of ids cannot be read.
+    """
     ids = list(options.workspaces)
     if file := options.workspaces_file:
         try:

@@ -20,7 +20,8 @@ _FORMAT_BY_SUFFIX = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".par
 _CHANGE_CSV = ("contacts_output", "no_escape_formulas", "bom")
 _CONFLICTS_WITH_COUNT = ("output", "limit", "format", "fields", "resume", *_CHANGE_CSV)
 _CONFLICTS = [("count", name) for name in _CONFLICTS_WITH_COUNT]
-_REQUIREMENTS = [("contacts_output", "output"), ("resume", "output")]
+_CONFLICTS += [("dask", name) for name in ("count", "limit", "mock", "token_file", "accounts", *_CHANGE_CSV)]
+_REQUIREMENTS = [("contacts_output", "output"), ("resume", "output"), ("dask", "output")]
 _CHANGE_THE_OUTPUT = ("test_mode", "limit", "fields", "base_url", "mock", *_CHANGE_CSV)
 
 
@@ -47,6 +48,7 @@ class Options(ConnectionOptions):
     no_escape_formulas: bool
     bom: bool
     resume: bool
+    dask: str | None
     verbose: bool
 
     def __attrs_post_init__(self) -> None:
@@ -62,6 +64,12 @@ class Options(ConnectionOptions):
                 raise click.UsageError(f"{option_name(name)} requires --format csv")
 
     def _check_format(self) -> None:
+        if self.dask:
+            if self.format not in (None, "parquet"):
+                raise click.UsageError(f"--format {self.format} cannot be combined with --dask: expected parquet")
+            return
+        if self.output and self.output.is_dir():
+            raise click.UsageError(f"--output {self.output}: expected a file, but it is a directory")
         if not self.output:
             if self.output_format == "parquet":
                 raise click.UsageError("--format parquet requires --output FILE: it cannot be written to a pipe")
@@ -78,6 +86,8 @@ class Options(ConnectionOptions):
     @property
     def output_format(self) -> str:
         """The format to write; empty if the output's suffix does not tell."""
+        if self.dask:
+            return "parquet"
         if self.format:
             return self.format
         if self.output:

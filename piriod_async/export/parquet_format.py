@@ -5,9 +5,9 @@ file from there: an export that fails leaves no index behind, and a file need no
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from io import BytesIO
-from typing import Any
+from typing import Any, BinaryIO
 
 from piriod_async.export.arrow_format import ArrowStreamEncoder  # first: its error says how to install pyarrow
 from piriod_async.export.fields import ExportError
@@ -77,6 +77,7 @@ class ParquetEncoder:
         fields: Some of `FIELDS`, in the desired order; all if None.
         workspace_column: Put a `workspace` column first.
         row_group_size: Customers per row group. One row group is in memory at a time.
+        metadata: Texts to keep in the index, for `read_index`.
 
     Raises:
         ExportError: A field is unknown or repeated, or the size is not a whole number, 1 or more.
@@ -88,9 +89,10 @@ class ParquetEncoder:
         *,
         workspace_column: bool = False,
         row_group_size: int = ROW_GROUP_SIZE,
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         self._arrow = ArrowStreamEncoder(fields, workspace_column)
-        self._row_groups = RowGroupEncoder(self._arrow.schema, row_group_size)
+        self._row_groups = RowGroupEncoder(self._arrow.schema.with_metadata(metadata), row_group_size)
 
     def header(self) -> bytes:
         """Return the bytes at the start of the file."""
@@ -104,9 +106,25 @@ class ParquetEncoder:
         """
         return self._row_groups.encode(self._arrow.batch(customers, workspace))
 
+    def copy(self, file: BinaryIO) -> Iterator[bytes]:
+        """Yield the row groups that are now full with the rows of a Parquet file with the same columns."""
+        for batch in pq.ParquetFile(file).iter_batches():
+            yield self._row_groups.encode(batch)
+
     def footer(self) -> bytes:
         """Return the last row group, and the index."""
         return self._row_groups.footer()
+
+
+def read_index(file: BinaryIO) -> tuple[int, dict[str, str]]:
+    """Return the number of rows of a Parquet file, and the texts in its index.
+
+    Raises:
+        ValueError: It is not a complete Parquet file.
+    """
+    index = pq.read_metadata(file)
+    texts = {key.decode(): value.decode() for key, value in (index.metadata or {}).items() if key != b"ARROW:schema"}
+    return index.num_rows, texts
 
 
 def stream_to_parquet(stream: "str | os.PathLike[str]", path: "str | os.PathLike[str]") -> None:

@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any, BinaryIO, TextIO, TypeAlias, assert_type
 
 from aiohttp import ClientSession, web
+from distributed import Client
 from opentelemetry import metrics, trace
 
 from piriod_async import (
@@ -61,6 +62,7 @@ from piriod_async import (
 )
 from piriod_async.export.arrow_format import ArrowStreamEncoder
 from piriod_async.export.parquet_format import ParquetEncoder
+from piriod_async.integrations.dask import DatasetReport, customers_dataframe, customers_to_parquet
 from piriod_async.integrations.opentelemetry import instrument
 from piriod_async.mirror import Change, Mirror, MirrorError, Run, Sync, TooManyRemovedError
 from piriod_async.testing.mock_server import MockServer, Unchecked
@@ -471,3 +473,13 @@ async def mirror(piriod: PiriodSession) -> None:
         except MirrorError:
             pass
         await copy.sync([])  # type: ignore[arg-type]
+
+
+def cluster(client: Client) -> None:
+    report = customers_to_parquet({"TOKEN_A": ["acc_1"]}, Path("lake"), client=client, country="CL", resume=True)
+    assert_type(report, DatasetReport)
+    assert_type(report.complete, dict[str, int])
+    assert_type(report.errors, dict[str, PiriodError])
+    customers_to_parquet(["acc_1"], "s3://lake", client=client, session_options={"test_mode": True}, on_batch=print)
+    customers_to_parquet(["acc_1"], "lake", client=client, contry="CL")  # type: ignore[call-arg]
+    len(customers_dataframe(["acc_1"], client=client, fields=["id"]))

@@ -131,10 +131,9 @@ def test_mock_server_workspace(run_cli):
 
 
 def test_layers():
-    """The command line uses public names only, one constant of `pagination`, `Secret`, and helpers."""
+    """The command line uses public names only, one constant of `pagination`, `Secret`, Dask and helpers."""
     modules = {"errors", "query"}  # of public names, for quick imports
-    allowed = (
-        NAMES | modules | {"cli", "export", "mirror", "testing", "pagination", "plain_text", "version", "transport"}
-    )
+    packages = {"cli", "export", "integrations", "mirror", "testing"}
+    allowed = NAMES | modules | packages | {"pagination", "plain_text", "version", "transport"}
     for path in (PACKAGE / "cli").glob("*.py"):
         assert within(imports(path, typing=True), "piriod_async") <= allowed, path
