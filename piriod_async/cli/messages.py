@@ -4,6 +4,7 @@ import errno
 import re
 from collections.abc import Iterable
 from itertools import islice
+from typing import TYPE_CHECKING
 
 import click
 
@@ -17,7 +18,6 @@ from piriod_async.errors import (
     DecodeError,
     FilterIgnoredError,
     IncompleteListError,
-    InvalidRecord,
     PermissionDeniedError,
     PiriodError,
     QueryError,
@@ -27,12 +27,15 @@ from piriod_async.errors import (
 from piriod_async.export.fields import ExportError
 from piriod_async.plain_text import shorten
 
+if TYPE_CHECKING:
+    from piriod_async import InvalidRecord
+
 OK, ERROR, USAGE, INCOMPLETE, TOO_MANY_REMOVED = 0, 1, 2, 3, 4
 MAX_EXAMPLES = 3  # records that cannot be decoded, in a message
 _MAX_LINE = 1_000  # characters
 
 _HINTS: list[tuple[type[PiriodError], str]] = [
-    (AuthenticationError, "check the token: creating a new one revokes the previous one"),
+    (AuthenticationError, "check the token: was it replaced by a newer one? A user has only one"),
     (BadRequestError, "check the option named in the message"),
     (PermissionDeniedError, "check the workspace id, and that the token has access to it"),
     (RateLimitError, "try again later, or with a lower --concurrency"),
@@ -113,7 +116,7 @@ def describe(error: PiriodError) -> str:
     return to_line(message)
 
 
-def describe_invalid(outcome: str, total: int, examples: Iterable[InvalidRecord]) -> str:
+def describe_invalid(outcome: str, total: int, examples: "Iterable[InvalidRecord]") -> str:
     """Return what became of records that cannot be decoded, and the first of them; empty for a total of 0."""
     if not total:
         return ""
