@@ -112,7 +112,7 @@ class Mirror:
             until: The last run to yield; by default the last complete one.
 
         Raises:
-            MirrorError: The versions since then have been pruned.
+            MirrorError: The versions since then have been pruned, or a run is later than the last complete one.
             QueryError: An argument is not a run.
         """
         feed.check_run("since", since)
