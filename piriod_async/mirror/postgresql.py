@@ -19,7 +19,14 @@ _PASSWORD_OPTION = re.compile(r"password=([^&\s]+)")
 class PostgresDatabase(Database):
     """The current schema of a PostgreSQL database."""
 
-    types: ClassVar = {"bytes": "bytea", "moment": "timestamptz", "amount": "numeric", "json": "json"}
+    types: ClassVar = {
+        "key": 'text collate "C"',  # in the order of SQLite and of Python, whatever the language of the database
+        "bytes": "bytea",
+        "moment": "timestamptz",
+        "amount": "numeric",
+        "json": "json",
+        "equality": "using hash",  # a B-tree refuses values longer than 2,704 bytes
+    }
     begin = "begin"
     for_update = " for update"
     lock_schema = "select pg_advisory_xact_lock(hashtext('piriod_mirror'))"
@@ -71,7 +78,7 @@ class PostgresDatabase(Database):
 
     def objects(self, names: Sequence[str]) -> set[str]:
         """Return which of these names tables, views and indexes of the current schema have."""
-        sql = "select relname::text from pg_class where relnamespace = to_regnamespace(current_schema()) "
+        sql = "select relname::text from pg_class where relnamespace = quote_ident(current_schema())::regnamespace "
         return {name for (name,) in self.fetch(sql + "and relname = any(?)", [list(names)])}
 
     def check_empty(self) -> None:

@@ -52,10 +52,10 @@ create table piriod_runs (
   returned bigint not null,
   removed bigint
 );
-create table piriod_workspaces (workspace text primary key, origin text not null, complete_as_of {moment} not null);
+create table piriod_workspaces (workspace {key} primary key, origin text not null, complete_as_of {moment} not null);
 create table piriod_versions (
-  workspace text not null,
-  id text not null,
+  workspace {key} not null,
+  id {key} not null,
   run_from bigint not null,
   run_to bigint,
   removed integer not null default 0,
@@ -83,9 +83,9 @@ create index piriod_versions_living on piriod_versions (workspace, created, id, 
 create index piriod_versions_updated on piriod_versions (workspace, updated) where run_to is null;
 create index piriod_versions_begun on piriod_versions (run_from, workspace, id);
 create index piriod_versions_ended on piriod_versions (run_to, workspace, id) where run_to is not null;
-create index piriod_versions_tax_id on piriod_versions (tax_id);
-create index piriod_versions_email on piriod_versions (email);
-create index piriod_versions_reference on piriod_versions (reference);
+create index piriod_versions_tax_id on piriod_versions {equality} (tax_id);
+create index piriod_versions_email on piriod_versions {equality} (email);
+create index piriod_versions_reference on piriod_versions {equality} (reference);
 create view customers as
   select version.workspace, version.id, version.name, version.email, version.phone, version.tax_id, version.reference,
     version.status, version.country, version.currency, version.sales, version.sales_current_period, version.balance,

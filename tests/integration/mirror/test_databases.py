@@ -12,7 +12,7 @@ import pytest
 
 from piriod_async.mirror import Mirror, MirrorError, schema
 from piriod_async.testing import MockServer
-from tests.support.mirrors import ids_in, query
+from tests.support.mirrors import changes_in, ids_in, query
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 SYNC_AS_NOBODY = """
@@ -116,6 +116,40 @@ async def test_beside_other_tables(postgres_dsn):
         await mirror.sync(piriod.customers())
     assert query(postgres_dsn, "select count(*) from piriod.customers") == [(3,)]
     assert query(postgres_dsn, "select count(*) from public.customers") == [(0,)]
+
+
+async def test_schema_with_a_quoted_name(postgres_dsn):
+    """A mirror in a schema whose name has capitals is found again."""
+    query(postgres_dsn, 'create schema "Piriod"')
+    for _ in range(2):
+        await opening(f"{postgres_dsn}&options=-csearch_path%3D%22Piriod%22")
+
+
+async def test_missing_schema(postgres_dsn):
+    """A schema that does not exist is an error that says so."""
+    with pytest.raises(MirrorError, match="no schema has been selected to create in"):
+        await opening(f"{postgres_dsn}&options=-csearch_path%3Dmissing")
+
+
+async def test_order_of_a_language(postgres):
+    """The feed is complete, and says nothing twice, in a database that sorts `a` before `B`, as English does."""
+    with postgres.connect() as connection:
+        settings = b"template template0 encoding 'utf8' locale_provider icu icu_locale 'en-US'"
+        connection.execute(b"create database in_english " + settings)
+    customers = [{"id": f"cus_{'aB'[number % 2]}{number}"} for number in range(700)]
+    async with MockServer(customers) as server, server.session() as piriod:
+        async with Mirror(postgres.dsn("in_english")) as mirror:
+            await mirror.sync(piriod.customers())
+            for customer in server.customers()[400:]:
+                server.remove(customer["id"])
+            for customer in server.customers():
+                server.update(customer["id"], name="Otro")
+            await mirror.sync(piriod.customers(), max_removed=300)
+            changes = await changes_in(mirror)
+            assert len(changes) == len(set(changes)) == 1_400
+            assert await changes_in(mirror, since=1) == changes[700:]
+    with postgres.connect() as connection:
+        connection.execute(b"drop database in_english")
 
 
 async def test_newer_schema(database):
