@@ -9,6 +9,7 @@ import traceback
 from contextlib import closing
 
 import pytest
+from yarl import URL
 
 from piriod_async.mirror import Mirror, MirrorError, schema
 from piriod_async.testing import MockServer
@@ -66,6 +67,8 @@ async def test_unusable_paths(tmp_path):
         await opening(tmp_path)
     with pytest.raises(MirrorError, match="expected a file in a folder that exists"):
         await opening(tmp_path / "missing" / "mirror.db")
+    with pytest.raises(MirrorError, match=r"aaa\.db: .+"):
+        await opening(tmp_path / f"{'a' * 300}.db")
     for wrong in ("", None, 5, b"mirror.db"):
         with pytest.raises(MirrorError, match="database="):
             Mirror(wrong)
@@ -185,10 +188,16 @@ def test_two_create_at_once(database):
     assert [process.wait() for process in processes] == [0, 0]
 
 
-@pytest.mark.parametrize("dsn", ["mysql://user:hunter2@host/db", "sqlite:///customers.db", "://"])
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        *("mysql://user:hunter2@host/db", "sqlite:///customers.db", "://", "host=host dbname=db password=hunter2"),
+        *(b"postgresql://user:hunter2@host/db", URL("postgresql://user:hunter2@host/db")),
+    ],
+)
 def test_other_databases(dsn):
-    """A DSN of another database is refused, without its password."""
-    with pytest.raises(MirrorError, match="expected postgresql://") as caught:
+    """A DSN of another database, or of another kind, is refused, without its password."""
+    with pytest.raises(MirrorError, match=r"expected .*postgresql://") as caught:
         Mirror(dsn)
     frames = caught.value.__traceback__.tb_next  # without this test's own
     report = traceback.TracebackException(MirrorError, caught.value, frames, capture_locals=True)
@@ -204,6 +213,11 @@ def test_other_databases(dsn):
         "postgresql://user:hunter2@127.0.0.1:1/customers?nonsense=1",
         "postgresql://user:hunter2@[broken",
         "postgresql://user:hunter2%00@127.0.0.1:1/customers",
+        "postgresql://user:12/hunter2@127.0.0.1:1/customers",
+        "postgresql://user:p@hunter2.invalid/p@127.0.0.1:1/customers",
+        "postgresql://user:p@hunter2.invalid@127.0.0.1:1/customers",
+        "postgresql://user:p@127.0.0.1?hunter2@127.0.0.1:1/customers",
+        "postgresql://user:hunter2?p@127.0.0.1:1/customers",
     ],
 )
 async def test_password_is_not_shown(dsn):
