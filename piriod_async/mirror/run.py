@@ -1,6 +1,7 @@
 """A run: begun, and then committed by one row, or abandoned."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import time
 
@@ -141,7 +142,8 @@ def commit(
         )
         lock.release(database, staging.run)
     if has_changes and sum(tally.added for tally in tallies) > MANY:
-        database.execute("analyze piriod_versions")
+        with suppress(MirrorError):  # the run is complete
+            database.execute("analyze piriod_versions")
 
 
 def abandon(database: Database, staging: Staging) -> None:
