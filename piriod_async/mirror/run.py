@@ -115,9 +115,13 @@ def commit(
         staging.renew(database)
         staging.settle(database)
         database.execute_many(
-            "insert into piriod_workspaces (workspace, origin, complete_as_of) values (?, ?, ?) "
-            "on conflict (workspace) do update set complete_as_of = excluded.complete_as_of",
-            [(workspace, origin, to_text(began)) for workspace, origin in origins.items()],
+            "insert into piriod_workspaces (workspace, origin, complete_as_of, updated) values (?, ?, ?, ?) "
+            "on conflict (workspace) do update "
+            "set complete_as_of = excluded.complete_as_of, updated = excluded.updated",
+            [
+                (tally.workspace, origins[tally.workspace], to_text(began), tally.updated and to_text(tally.updated))
+                for tally in tallies
+            ],
         )
         if has_changes:
             added, changed, returned, removed = (

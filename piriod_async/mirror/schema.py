@@ -4,7 +4,8 @@
   `run_to`, if that is not null; `removed` is 1 if the customer was removed then. Versions of a run that is not complete
   are there, but in no view.
 - `piriod_runs` has the complete runs that changed something.
-- `piriod_workspaces` has the workspaces, where each is read, and when its last complete run began.
+- `piriod_workspaces` has the workspaces, where each is read, when its last complete run began, and the newest `updated`
+  that was known before it read anything.
 - `piriod_mirror` has one row: the last complete run, and the lock of the sync that writes.
 - `customers` is a view of the customers as of the last complete run.
 - `changes` is a view of all changes, by run.
@@ -52,7 +53,12 @@ create table piriod_runs (
   returned bigint not null,
   removed bigint
 );
-create table piriod_workspaces (workspace {key} primary key, origin text not null, complete_as_of {moment} not null);
+create table piriod_workspaces (
+  workspace {key} primary key,
+  origin text not null,
+  complete_as_of {moment} not null,
+  updated {moment}
+);
 create table piriod_versions (
   workspace {key} not null,
   id {key} not null,
