@@ -14,7 +14,9 @@ from piriod_async.transport.auth import Secret
 CONNECT_SECONDS = 15
 TABLES = ("piriod_mirror", "piriod_runs", "piriod_versions", "piriod_workspaces", "customers", "changes")
 _PASSWORD_OPTION = re.compile(r"password=([^&\s]+)")
-_ONE_HOST = re.compile(r"([^@/?#]*@)?[^@]*")  # any other `@` may be a password's: what looks like a host is a part of it
+_ONE_HOST = re.compile(
+    r"([^@/?#]*@)?[^@]*"
+)  # any other `@` may be a password's: what looks like a host is a part of it
 
 
 class PostgresDatabase(Database):

@@ -15,7 +15,14 @@ BUSY_SECONDS = 10  # a transaction of a mirror takes milliseconds
 class SqliteDatabase(Database):
     """A SQLite file. In WAL mode, so that readers see the last complete run while a sync writes."""
 
-    types: ClassVar = {"key": "TEXT", "bytes": "BLOB", "moment": "TEXT", "amount": "TEXT", "json": "TEXT", "equality": ""}
+    types: ClassVar = {
+        "key": "TEXT",
+        "bytes": "BLOB",
+        "moment": "TEXT",
+        "amount": "TEXT",
+        "json": "TEXT",
+        "equality": "",
+    }
     begin = "begin immediate"
     for_update = ""
     lock_schema = "select 1"  # `begin immediate` has waited

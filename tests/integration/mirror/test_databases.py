@@ -140,17 +140,17 @@ async def test_order_of_a_language(postgres):
         settings = b"template template0 encoding 'utf8' locale_provider icu icu_locale 'en-US'"
         connection.execute(b"create database in_english " + settings)
     customers = [{"id": f"cus_{'aB'[number % 2]}{number}"} for number in range(700)]
-    async with MockServer(customers) as server, server.session() as piriod:
-        async with Mirror(postgres.dsn("in_english")) as mirror:
-            await mirror.sync(piriod.customers())
-            for customer in server.customers()[400:]:
-                server.remove(customer["id"])
-            for customer in server.customers():
-                server.update(customer["id"], name="Otro")
-            await mirror.sync(piriod.customers(), max_removed=300)
-            changes = await changes_in(mirror)
-            assert len(changes) == len(set(changes)) == 1_400
-            assert await changes_in(mirror, since=1) == changes[700:]
+    mirror = Mirror(postgres.dsn("in_english"))
+    async with MockServer(customers) as server, server.session() as piriod, mirror:
+        await mirror.sync(piriod.customers())
+        for customer in server.customers()[400:]:
+            server.remove(customer["id"])
+        for customer in server.customers():
+            server.update(customer["id"], name="Otro")
+        await mirror.sync(piriod.customers(), max_removed=300)
+        changes = await changes_in(mirror)
+        assert len(changes) == len(set(changes)) == 1_400
+        assert await changes_in(mirror, since=1) == changes[700:]
     with postgres.connect() as connection:
         connection.execute(b"drop database in_english")
 
