@@ -13,7 +13,7 @@ class Database(ABC):
 
     Attributes:
         name: Names the database in messages; without a password.
-        types: Column types, by the names that the schema uses.
+        types: Types of columns and indexes, by the names that the schema uses.
         begin: Starts a transaction that writes.
         for_update: Ends a query of a row that the transaction is going to change.
         lock_schema: Waits for other transactions that create tables.

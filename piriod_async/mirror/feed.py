@@ -95,12 +95,13 @@ def changes(database: Database, since: int, after: tuple[int, str, str], until: 
 
     Args:
         database: The database.
-        since: A run, which is checked: it may have been pruned meanwhile.
+        since: A run.
         after: Run, workspace and id of the last change that was returned.
         until: The last run.
     """
-    check_kept(database, "since", since)
+    check_kept(database, "until", until)  # first: what is read then was complete already
     rows = [row for sql in (_BEGUN, _REMOVED) for row in database.fetch(sql, (*after, until, BATCH))]
+    check_kept(database, "since", since)  # last: it may have been pruned meanwhile
     rows = sorted(rows, key=itemgetter(0, 2, 3))[:BATCH]
     [(key,)] = database.fetch("select digest_key from piriod_mirror")
     comparison = Comparison(tuple((key or "").split(",")[1:]))
@@ -132,14 +133,14 @@ def customers(database: Database, run: int, after: tuple[str, str]) -> list[tupl
         "order by workspace, id limit ?",
         (*after, run, run, BATCH),
     )
+    check_kept(database, "at", run)  # it may have been pruned meanwhile
     return [(workspace, id_, from_json(record)) for workspace, id_, record in rows]
 
 
 def find(database: Database, field: str, value: str) -> list[tuple[str, Customer]]:
     """Return (workspace, customer) of all customers with a value, as of the last complete run."""
-    run = last_run(database)
-    sql = f"select workspace, record from piriod_versions where {field} = ? and {_VISIBLE} order by workspace, id"
-    return [(workspace, from_json(record)) for workspace, record in database.fetch(sql, (value, run, run))]
+    sql = f"select workspace, record from customers where {field} = ? order by workspace, id"
+    return [(workspace, from_json(record)) for workspace, record in database.fetch(sql, (value,))]
 
 
 def prune(database: Database, before: int) -> int:

@@ -59,10 +59,15 @@ class Mirror:
             if scheme not in _SCHEMES:
                 raise MirrorError(f"database={scheme}://…: expected postgresql://…, or the path of a SQLite file")
             connect: Callable[[], Database] = partial(PostgresDatabase.open, secret)
+        elif "password=" in secret.reveal():
+            database = ""
+            raise MirrorError("database=…password=…: expected postgresql://…, or the path of a SQLite file")
         elif isinstance(database, str | os.PathLike) and os.fspath(database):
             connect = partial(SqliteDatabase.open, Path(database))
         else:
-            raise MirrorError(f"database={database!r}: expected a path, or postgresql://…")
+            given = "''" if database == "" else f"a {type(database).__name__}"
+            database = ""  # a URL, or bytes, may have a password too
+            raise MirrorError(f"database={given}: expected a path, or postgresql://… as a str")
         self._name = str(database)
         self._comparison = Comparison(ignore)
         self._thread = DatabaseThread(partial(_open, connect))
@@ -112,7 +117,7 @@ class Mirror:
             until: The last run to yield; by default the last complete one.
 
         Raises:
-            MirrorError: The versions since then have been pruned.
+            MirrorError: The versions since then have been pruned, or a run is later than the last complete one.
             QueryError: An argument is not a run.
         """
         feed.check_run("since", since)

@@ -14,12 +14,22 @@ from piriod_async.transport.auth import Secret
 CONNECT_SECONDS = 15
 TABLES = ("piriod_mirror", "piriod_runs", "piriod_versions", "piriod_workspaces", "customers", "changes")
 _PASSWORD_OPTION = re.compile(r"password=([^&\s]+)")
+_ONE_HOST = re.compile(
+    r"([^@/?#]*@)?[^@]*"
+)  # any other `@` may be a password's: what looks like a host is a part of it
 
 
 class PostgresDatabase(Database):
     """The current schema of a PostgreSQL database."""
 
-    types: ClassVar = {"bytes": "bytea", "moment": "timestamptz", "amount": "numeric", "json": "json"}
+    types: ClassVar = {
+        "key": 'text collate "C"',  # in the order of SQLite and of Python, whatever the language of the database
+        "bytes": "bytea",
+        "moment": "timestamptz",
+        "amount": "numeric",
+        "json": "json",
+        "equality": "using hash",  # a B-tree refuses values longer than 2,704 bytes
+    }
     begin = "begin"
     for_update = " for update"
     lock_schema = "select pg_advisory_xact_lock(hashtext('piriod_mirror'))"
@@ -51,6 +61,8 @@ class PostgresDatabase(Database):
             )
         except (psycopg.Error, UnicodeError, OSError) as error:
             problem = _without(str(error), passwords)
+            if not _has_one_host(dsn):  # libpq quotes what it takes for the host, port or database
+                problem = "no connection. In a password, @ / ? # are expected as %40 %2F %3F %23"
         finally:
             url = ""
         if connection is None:  # raised here, without a context: its frames have the password
@@ -71,7 +83,7 @@ class PostgresDatabase(Database):
 
     def objects(self, names: Sequence[str]) -> set[str]:
         """Return which of these names tables, views and indexes of the current schema have."""
-        sql = "select relname::text from pg_class where relnamespace = to_regnamespace(current_schema()) "
+        sql = "select relname::text from pg_class where relnamespace = quote_ident(current_schema())::regnamespace "
         return {name for (name,) in self.fetch(sql + "and relname = any(?)", [list(names)])}
 
     def check_empty(self) -> None:
@@ -97,9 +109,15 @@ def _translate(sql: str) -> str:
 def describe_dsn(dsn: Secret) -> str:
     """Return the host and database of a DSN, without user and password."""
     with suppress(ValueError):
+        if not _has_one_host(dsn):
+            return "postgresql://…"
         parts = urlsplit(dsn.reveal())
         return f"postgresql://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
     return "postgresql://…"
+
+
+def _has_one_host(dsn: Secret) -> bool:
+    return bool(_ONE_HOST.fullmatch(dsn.reveal().partition("://")[2]))
 
 
 def _passwords(dsn: Secret) -> list[Secret]:

@@ -23,8 +23,8 @@ class Known:
     Attributes:
         count: Number of customers.
         created: When the newest was created.
-        updated: When the last that was changed was.
-        last_updated: Its id.
+        updated: Up to when changes are known: who was changed while the last sync ran may have been read before.
+        last_updated: Id of the last that was changed.
     """
 
     count: int
@@ -40,10 +40,11 @@ def known(database: Database, workspace: str) -> Known | None:
     last = database.fetch(
         f"select updated, id {living} and updated is not null order by updated desc limit 1", (workspace,)
     )
-    if not last:
+    before = database.fetch("select updated from piriod_workspaces where workspace = ?", (workspace,))
+    if not last or not before or not before[0][0]:
         return None
     [(updated, id_)] = last
-    return Known(count, to_datetime(created), to_datetime(updated), id_)
+    return Known(count, to_datetime(created), min(to_datetime(updated), to_datetime(before[0][0])), id_)
 
 
 def longest_unchanged(database: Database, workspace: str, changed: Collection[str]) -> datetime | None:

@@ -1,6 +1,7 @@
 """A run: begun, and then committed by one row, or abandoned."""
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from time import time
 
@@ -114,9 +115,13 @@ def commit(
         staging.renew(database)
         staging.settle(database)
         database.execute_many(
-            "insert into piriod_workspaces (workspace, origin, complete_as_of) values (?, ?, ?) "
-            "on conflict (workspace) do update set complete_as_of = excluded.complete_as_of",
-            [(workspace, origin, to_text(began)) for workspace, origin in origins.items()],
+            "insert into piriod_workspaces (workspace, origin, complete_as_of, updated) values (?, ?, ?, ?) "
+            "on conflict (workspace) do update "
+            "set complete_as_of = excluded.complete_as_of, updated = excluded.updated",
+            [
+                (tally.workspace, origins[tally.workspace], to_text(began), tally.updated and to_text(tally.updated))
+                for tally in tallies
+            ],
         )
         if has_changes:
             added, changed, returned, removed = (
@@ -141,7 +146,8 @@ def commit(
         )
         lock.release(database, staging.run)
     if has_changes and sum(tally.added for tally in tallies) > MANY:
-        database.execute("analyze piriod_versions")
+        with suppress(MirrorError):  # the run is complete
+            database.execute("analyze piriod_versions")
 
 
 def abandon(database: Database, staging: Staging) -> None:

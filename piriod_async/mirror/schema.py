@@ -4,7 +4,8 @@
   `run_to`, if that is not null; `removed` is 1 if the customer was removed then. Versions of a run that is not complete
   are there, but in no view.
 - `piriod_runs` has the complete runs that changed something.
-- `piriod_workspaces` has the workspaces, where each is read, and when its last complete run began.
+- `piriod_workspaces` has the workspaces, where each is read, when its last complete run began, and the newest `updated`
+  that was known before it read anything.
 - `piriod_mirror` has one row: the last complete run, and the lock of the sync that writes.
 - `customers` is a view of the customers as of the last complete run.
 - `changes` is a view of all changes, by run.
@@ -52,10 +53,15 @@ create table piriod_runs (
   returned bigint not null,
   removed bigint
 );
-create table piriod_workspaces (workspace text primary key, origin text not null, complete_as_of {moment} not null);
+create table piriod_workspaces (
+  workspace {key} primary key,
+  origin text not null,
+  complete_as_of {moment} not null,
+  updated {moment}
+);
 create table piriod_versions (
-  workspace text not null,
-  id text not null,
+  workspace {key} not null,
+  id {key} not null,
   run_from bigint not null,
   run_to bigint,
   removed integer not null default 0,
@@ -83,9 +89,9 @@ create index piriod_versions_living on piriod_versions (workspace, created, id, 
 create index piriod_versions_updated on piriod_versions (workspace, updated) where run_to is null;
 create index piriod_versions_begun on piriod_versions (run_from, workspace, id);
 create index piriod_versions_ended on piriod_versions (run_to, workspace, id) where run_to is not null;
-create index piriod_versions_tax_id on piriod_versions (tax_id);
-create index piriod_versions_email on piriod_versions (email);
-create index piriod_versions_reference on piriod_versions (reference);
+create index piriod_versions_tax_id on piriod_versions {equality} (tax_id);
+create index piriod_versions_email on piriod_versions {equality} (email);
+create index piriod_versions_reference on piriod_versions {equality} (reference);
 create view customers as
   select version.workspace, version.id, version.name, version.email, version.phone, version.tax_id, version.reference,
     version.status, version.country, version.currency, version.sales, version.sales_current_period, version.balance,

@@ -15,7 +15,14 @@ BUSY_SECONDS = 10  # a transaction of a mirror takes milliseconds
 class SqliteDatabase(Database):
     """A SQLite file. In WAL mode, so that readers see the last complete run while a sync writes."""
 
-    types: ClassVar = {"bytes": "BLOB", "moment": "TEXT", "amount": "TEXT", "json": "TEXT"}
+    types: ClassVar = {
+        "key": "TEXT",
+        "bytes": "BLOB",
+        "moment": "TEXT",
+        "amount": "TEXT",
+        "json": "TEXT",
+        "equality": "",
+    }
     begin = "begin immediate"
     for_update = ""
     lock_schema = "select 1"  # `begin immediate` has waited
@@ -28,12 +35,12 @@ class SqliteDatabase(Database):
         Raises:
             MirrorError: It cannot be used.
         """
-        if path.is_dir() or not path.parent.is_dir():
-            expected = "a file, not a folder" if path.is_dir() else "a file in a folder that exists"
-            raise MirrorError(f"{path}: expected {expected}")
         try:
+            if path.is_dir() or not path.parent.is_dir():
+                expected = "a file, not a folder" if path.is_dir() else "a file in a folder that exists"
+                raise MirrorError(f"{path}: expected {expected}")
             connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             raise MirrorError(f"{path}: {error}") from error
         database = cls(str(path), connection)
         try:

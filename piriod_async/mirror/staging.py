@@ -1,6 +1,7 @@
 """The versions that a sync writes. They are in no view, and no reader sees them, until the run is complete."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from time import time
 from typing import Any, TypeAlias
 
@@ -9,7 +10,7 @@ from attrs import define, field
 from piriod_async.mirror import lock
 from piriod_async.mirror.comparison import Comparison
 from piriod_async.mirror.database import Database
-from piriod_async.mirror.rows import created_text, plain, to_values
+from piriod_async.mirror.rows import created_text, plain, to_datetime, to_values
 from piriod_async.mirror.schema import COLUMNS
 from piriod_async.models import Customer
 
@@ -51,10 +52,12 @@ class Tally:
     Attributes:
         workspace: Its id.
         is_new: Whether the mirror had nothing of it.
+        updated: The newest `updated` that was known before anything was read.
     """
 
     workspace: str
     is_new: bool
+    updated: datetime | None = None
     added: int = 0
     changed: int = 0
     returned: int = 0
@@ -91,7 +94,9 @@ class Staging:
     def start_workspace(self, database: Database, workspace: str) -> Tally:
         """Return an empty tally."""
         known = database.fetch("select 1 from piriod_versions where workspace = ? limit 1", (workspace,))
-        return Tally(workspace, is_new=not known)
+        newest = "select max(updated) from piriod_versions where workspace = ? and run_to is null"
+        [(updated,)] = database.fetch(newest, (workspace,))
+        return Tally(workspace, is_new=not known, updated=updated and to_datetime(updated))
 
     def compare_range(
         self, database: Database, tally: Tally, low: str, high: str, customers: Sequence[Customer], *, descending: bool

@@ -71,7 +71,7 @@ class SyncRun:
             if self.dry_run or not tallies:
                 await self.thread.call(abandon, staging)
             else:
-                looked = not any(sync.quick for sync, _ in self._finished.values())
+                looked = not all(sync.quick for sync, _ in self._finished.values())
                 await self.thread.call(
                     commit,
                     staging,

@@ -127,7 +127,8 @@ class RequestLimiter:
         elif isinstance(error, APIStatusError) and error.retry_after is not None:
             self._circuit.open(error, time.monotonic())
             for wait in self._waits:
-                wait.reschedule(0)
+                if not wait.expired():  # or about to: another response came just before
+                    wait.reschedule(0)
 
     def pause(self, seconds: float) -> None:
         """Hold back every request that is not yet sent, at least this long; the pacer then spaces them out."""

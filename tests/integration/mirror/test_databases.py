@@ -9,10 +9,11 @@ import traceback
 from contextlib import closing
 
 import pytest
+from yarl import URL
 
 from piriod_async.mirror import Mirror, MirrorError, schema
 from piriod_async.testing import MockServer
-from tests.support.mirrors import ids_in, query
+from tests.support.mirrors import changes_in, ids_in, query
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 SYNC_AS_NOBODY = """
@@ -66,6 +67,8 @@ async def test_unusable_paths(tmp_path):
         await opening(tmp_path)
     with pytest.raises(MirrorError, match="expected a file in a folder that exists"):
         await opening(tmp_path / "missing" / "mirror.db")
+    with pytest.raises(MirrorError, match=r"aaa\.db: .+"):
+        await opening(tmp_path / f"{'a' * 300}.db")
     for wrong in ("", None, 5, b"mirror.db"):
         with pytest.raises(MirrorError, match="database="):
             Mirror(wrong)
@@ -118,6 +121,40 @@ async def test_beside_other_tables(postgres_dsn):
     assert query(postgres_dsn, "select count(*) from public.customers") == [(0,)]
 
 
+async def test_schema_with_a_quoted_name(postgres_dsn):
+    """A mirror in a schema whose name has capitals is found again."""
+    query(postgres_dsn, 'create schema "Piriod"')
+    for _ in range(2):
+        await opening(f"{postgres_dsn}&options=-csearch_path%3D%22Piriod%22")
+
+
+async def test_missing_schema(postgres_dsn):
+    """A schema that does not exist is an error that says so."""
+    with pytest.raises(MirrorError, match="no schema has been selected to create in"):
+        await opening(f"{postgres_dsn}&options=-csearch_path%3Dmissing")
+
+
+async def test_order_of_a_language(postgres):
+    """The feed is complete, and says nothing twice, in a database that sorts `a` before `B`, as English does."""
+    with postgres.connect() as connection:
+        settings = b"template template0 encoding 'utf8' locale_provider icu icu_locale 'en-US'"
+        connection.execute(b"create database in_english " + settings)
+    customers = [{"id": f"cus_{'aB'[number % 2]}{number}"} for number in range(700)]
+    mirror = Mirror(postgres.dsn("in_english"))
+    async with MockServer(customers) as server, server.session() as piriod, mirror:
+        await mirror.sync(piriod.customers())
+        for customer in server.customers()[400:]:
+            server.remove(customer["id"])
+        for customer in server.customers():
+            server.update(customer["id"], name="Otro")
+        await mirror.sync(piriod.customers(), max_removed=300)
+        changes = await changes_in(mirror)
+        assert len(changes) == len(set(changes)) == 1_400
+        assert await changes_in(mirror, since=1) == changes[700:]
+    with postgres.connect() as connection:
+        connection.execute(b"drop database in_english")
+
+
 async def test_newer_schema(database):
     """A mirror of a newer version of this library is refused, and not touched."""
     await opening(database)
@@ -151,10 +188,16 @@ def test_two_create_at_once(database):
     assert [process.wait() for process in processes] == [0, 0]
 
 
-@pytest.mark.parametrize("dsn", ["mysql://user:hunter2@host/db", "sqlite:///customers.db", "://"])
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        *("mysql://user:hunter2@host/db", "sqlite:///customers.db", "://", "host=host dbname=db password=hunter2"),
+        *(b"postgresql://user:hunter2@host/db", URL("postgresql://user:hunter2@host/db")),
+    ],
+)
 def test_other_databases(dsn):
-    """A DSN of another database is refused, without its password."""
-    with pytest.raises(MirrorError, match="expected postgresql://") as caught:
+    """A DSN of another database, or of another kind, is refused, without its password."""
+    with pytest.raises(MirrorError, match=r"expected .*postgresql://") as caught:
         Mirror(dsn)
     frames = caught.value.__traceback__.tb_next  # without this test's own
     report = traceback.TracebackException(MirrorError, caught.value, frames, capture_locals=True)
@@ -170,6 +213,11 @@ def test_other_databases(dsn):
         "postgresql://user:hunter2@127.0.0.1:1/customers?nonsense=1",
         "postgresql://user:hunter2@[broken",
         "postgresql://user:hunter2%00@127.0.0.1:1/customers",
+        "postgresql://user:12/hunter2@127.0.0.1:1/customers",
+        "postgresql://user:p@hunter2.invalid/p@127.0.0.1:1/customers",
+        "postgresql://user:p@hunter2.invalid@127.0.0.1:1/customers",
+        "postgresql://user:p@127.0.0.1?hunter2@127.0.0.1:1/customers",
+        "postgresql://user:hunter2?p@127.0.0.1:1/customers",
     ],
 )
 async def test_password_is_not_shown(dsn):

@@ -2,11 +2,13 @@
 
 import json
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
 from piriod_async import QueryError
 from piriod_async.mirror import Mirror, MirrorError
+from piriod_async.mirror.database import Database
 from piriod_async.testing import MockServer
 from tests.support.mirrors import changes_in, ids_in, query
 
@@ -86,6 +88,35 @@ async def test_pruned_while_it_is_read(database):
         await mirror.prune(before=2)
         with pytest.raises(MirrorError, match="pruned"):
             [change async for change in changes]
+
+
+@pytest.mark.parametrize("read", [partial(changes_in, since=1), partial(ids_in, at=1)])
+async def test_pruned_during_a_query(database, read, monkeypatch):
+    """Pruning by another process between two queries for one page is an error too, not a hole."""
+    fetch, prunings = Database.fetch, []
+
+    def prune_and_fetch(self, sql, parameters=()):
+        while "piriod_versions" in sql and prunings:
+            query(database, prunings.pop())
+        return fetch(self, sql, parameters)
+
+    async with MockServer(1) as server, server.session() as piriod, Mirror(database) as mirror:
+        await mirror.sync(piriod.customers())
+        server.remove(server.customers()[0]["id"])
+        await mirror.sync(piriod.customers(), max_removed=1)
+        monkeypatch.setattr(Database, "fetch", prune_and_fetch)
+        prunings += ["delete from piriod_versions", "update piriod_mirror set pruned_before = 2"]
+        with pytest.raises(MirrorError, match="pruned"):
+            await read(mirror)
+
+
+async def test_until_a_run_that_is_not_complete(database):
+    """Changes of a run that is being written are refused: who reads on after it would miss the rest."""
+    async with MockServer(5) as server, server.session() as piriod, Mirror(database) as mirror:
+        await mirror.sync(piriod.customers())
+        query(database, "update piriod_versions set run_from = 2 where id = ?", server.customers()[0]["id"])
+        with pytest.raises(MirrorError, match="until=2: expected 1 or earlier, the last complete run"):
+            await changes_in(mirror, until=2)
 
 
 async def test_history(database):

@@ -4,13 +4,16 @@ import asyncio
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
 from piriod_async import APIConnectionError, PiriodError, RetryPolicy
-from piriod_async.mirror import Mirror, MirrorError, feed
+from piriod_async.mirror import Mirror, MirrorError, feed, run, sqlite
+from piriod_async.mirror.database import Database
 from piriod_async.testing import MockServer
 from tests.support.mirrors import everything_staged, ids_in, ids_on, query
 
@@ -132,6 +135,24 @@ async def test_full_disk(tmp_path):
         await mirror._thread.call(lambda connected: connected.fetch("pragma max_page_count = 1000000"))
         await mirror.sync(piriod.customers(), max_removed=1.0)
         assert await ids_in(mirror) == ids_on(server)
+
+
+async def test_locked_after_the_commit(tmp_path, monkeypatch):
+    """A run that is complete is not an error because another program locks the file before its rows are counted."""
+    path, execute = tmp_path / "mirror.db", Database.execute
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+
+        def lock_and_execute(self, sql, parameters=()):
+            if sql.startswith("analyze"):
+                other.execute("begin immediate")
+            return execute(self, sql, parameters)
+
+        monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0)
+        monkeypatch.setattr(run, "MANY", 2)
+        monkeypatch.setattr(Database, "execute", lock_and_execute)
+        async with MockServer(3) as server, server.session() as piriod, Mirror(path) as mirror:
+            assert (await mirror.sync(piriod.customers())).added == 3
+            assert other.in_transaction
 
 
 async def test_lost_connection(postgres_dsn):

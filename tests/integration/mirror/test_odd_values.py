@@ -1,5 +1,6 @@
 """Values that a database could stumble over are stored and read back as they are."""
 
+import random
 from decimal import Decimal
 
 import pytest
@@ -39,6 +40,16 @@ async def test_odd_values(database):
             server.remove(customer["id"])
         sync = await mirror.sync(piriod.customers(ordering="-created"))
         assert (sync.removed, sync.unchanged) == (2, len(customers) - 2)
+
+
+async def test_long_text(database):
+    """A reference, e-mail and tax id of any length are stored and found."""
+    text = "".join(map(chr, random.Random(1).choices(range(0x4E00, 0x9FFF), k=5_000)))
+    customers = [{"reference": text, "email": text, "tax_id": text}]
+    async with MockServer(customers) as server, server.session() as piriod, Mirror(database) as mirror:
+        await mirror.sync(piriod.customers())
+        for field in ("reference", "email", "tax_id"):
+            assert len(await mirror.find(**{field: text})) == 1
 
 
 async def test_odd_id(database):

@@ -27,6 +27,29 @@ async def test_few_requests(database):
         assert (again.added, again.changed, again.removed, again.quick) == (0, 0, 0, False)
 
 
+@pytest.mark.parametrize("quick", [False, True])
+async def test_changed_while_it_was_read(database, quick):
+    """A customer who changed after their page had been read is found, even if many later changes are known."""
+    changes = []
+
+    def change():
+        server.update(first, name="Otro")
+        for id_ in others[-60:]:
+            server.update(server.add() if quick else id_, name="Otro")
+
+    async with MockServer(400) as server, Mirror(database) as mirror:
+        first, *others = [customer["id"] for customer in server.customers()]
+        async with server.session(concurrency=1, on_attempt=lambda _: changes and changes.pop()()) as piriod:
+            if quick:
+                await mirror.sync(piriod.customers())
+            changes += [change] if quick else [change, int, int]  # after the third response, or the first
+            await mirror.sync(piriod.customers(page_size=25), quick=quick)
+            assert not changes
+            sync = await mirror.sync(piriod.customers(page_size=25), quick=True)
+            assert (sync.changed, sync.quick) == (1, True)
+            assert await ids_in(mirror) == ids_on(server)
+
+
 async def test_first(database):
     """The first sync reads everything."""
     async with MockServer(120) as server, server.session() as piriod, Mirror(database) as mirror:

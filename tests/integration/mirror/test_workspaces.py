@@ -96,6 +96,7 @@ async def test_quick(database):
         sync = await mirror.sync(piriod.across(["a", "b"]), quick=True)
         assert [sync.workspaces[workspace].quick for workspace in "ab"] == [True, False]
         assert (sync.added, sync.removed, sync.quick) == (1, 1, False)
+        assert (await mirror.runs())[-1].removed == 1
 
 
 async def test_other_sources(database):

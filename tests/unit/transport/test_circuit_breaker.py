@@ -183,6 +183,21 @@ async def test_cancelled_as_it_opens(clock, iterations):
     await server.finish()
 
 
+@pytest.mark.parametrize("iterations", range(4))
+async def test_two_refusals(clock, iterations):
+    """A second refusal, at whichever moment after the first one, is as the first one."""
+    limiter = RequestLimiter(1, ManualSleep(clock))
+    limiter.pause(100)
+    waiting = asyncio.create_task(limiter.acquire("flow"))
+    await settle()
+    for _ in range(2):
+        limiter.throttled(status_error(429, 300), sent_at=clock.now, pause=None)
+        for _ in range(iterations):
+            await asyncio.sleep(0)
+    with pytest.raises(RateLimitError, match="not sent"):
+        await waiting
+
+
 def open_error(circuit, now):
     with pytest.raises(APIStatusError) as caught:
         circuit.check(now)
