@@ -225,7 +225,8 @@ class PiriodSession:
             ConfigurationError: `PIRIOD_TOKEN` is not set, or a value is not valid.
         """
         hide_login_option(options)
-        workspace = workspace or _environ("PIRIOD_WORKSPACE") or None
+        if workspace is None:
+            workspace = _environ("PIRIOD_WORKSPACE") or None
         if not _environ("PIRIOD_TOKEN"):
             missing = "PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)"
             also = "PIRIOD_WORKSPACE is not set either: expected a workspace id, unless each listing names its own"

@@ -43,7 +43,10 @@ def read_accounts(path: Path) -> dict[str, dict[str, Any]]:
         raise click.UsageError(f"--accounts {path}: expected TOML: {error}") from error
     tables = content.get("accounts")
     if content.keys() != {"accounts"} or not isinstance(tables, list) or not tables:
-        raise click.UsageError(f"--accounts {path}: expected one or more tables [[accounts]], and nothing else")
+        raise click.UsageError(
+            f"--accounts {path}: expected one or more tables [[accounts]], and nothing else: "
+            'workspaces = ["acc_1"], and token_file or token_variable'
+        )
     accounts: dict[str, dict[str, Any]] = {}
     numbers: dict[str, int] = {}
     for number, table in enumerate(tables, 1):

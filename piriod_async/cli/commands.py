@@ -188,12 +188,14 @@ def check(**options: Any) -> int:
     show_default=True,
     callback=parse_max_removed,
     metavar="N|N%",
-    help="Change nothing if more customers of a workspace would be removed; up to 10 always may.",
+    help="Change nothing if more customers of a workspace would be removed. By N%, 10 may, but not all.",
 )
 @click.option("--accept-removed", type=POSITIVE, metavar="N", help="Remove up to N customers in this run.")
 @click.option("--ignore", multiple=True, metavar="FIELD", help="Field whose changes do not count. Repeatable.")
-@click.option("--quick", is_flag=True, help="Read only new and updated customers, if that explains all; remove none.")
-@click.option("--dry-run", is_flag=True, help="Print what would change, and write nothing.")
+@click.option(
+    "--quick", is_flag=True, help="Read only new and updated customers, if that explains how many there are; else all."
+)
+@click.option("--dry-run", is_flag=True, help="Print what would change, and change nothing.")
 @connection_options
 @click.option("-v", "--verbose", is_flag=True, help="Log every attempt to standard error.")
 def sync(**options: Any) -> int:

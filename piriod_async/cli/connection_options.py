@@ -36,7 +36,7 @@ _OPTIONS = [
         "--accounts",
         type=PATH,
         metavar="FILE",
-        help="TOML file of several accounts: workspaces, and where the token of each is.",
+        help="TOML file of several accounts; `piriod-async customers --help` describes it.",
     ),
     click.option(
         "--base-url",

@@ -116,7 +116,7 @@ def describe(error: PiriodError) -> str:
     return to_line(message)
 
 
-def describe_invalid(outcome: str, total: int, examples: "Iterable[InvalidRecord]") -> str:
+def describe_invalid(outcome: str, total: int, examples: Iterable["InvalidRecord"]) -> str:
     """Return what became of records that cannot be decoded, and the first of them; empty for a total of 0."""
     if not total:
         return ""

@@ -59,8 +59,12 @@ class ChangesOptions:
     format: str | None
 
     def __attrs_post_init__(self) -> None:
-        if "://" not in self.database and not Path(self.database).exists():  # a mirror would make it
-            raise click.UsageError(f"{self.database}: no such file: expected a database that piriod-async sync made")
+        if "://" in self.database:
+            return
+        path = Path(self.database)
+        if not path.exists() or (path.is_file() and not path.stat().st_size):  # a mirror would make it
+            problem = "an empty file" if path.exists() else "no such file"
+            raise click.UsageError(f"{self.database}: {problem}: expected a database that piriod-async sync made")
 
     @property
     def output_format(self) -> str:

@@ -85,7 +85,7 @@ class _SyncCommand:
             for error in sync.errors.values():
                 raise error
         if len(sync.errors) < len(self.connection):
-            write_stdout(f"{summarize(sync)}\n".encode())
+            write_stdout(f"{summarize(sync, is_quick=self.options.quick)}\n".encode())
         skipped = describe_invalid("left as they were", sync.invalid, self.invalid)
         if not sync.errors:
             if skipped:
@@ -112,12 +112,12 @@ class _SyncCommand:
         return f"{len(self.connection)} workspaces" if len(self.connection) > 1 else next(iter(self.connection))
 
 
-def summarize(sync: Sync) -> str:
-    """Return what a sync changed, in one line."""
+def summarize(sync: Sync, *, is_quick: bool) -> str:
+    """Return what a sync changed, in one line; `is_quick`: whether it was asked to read only what is new."""
     counts = {name: getattr(sync, name) for name in ("added", "changed", "returned", "removed", "unchanged")}
     parts = [f"{count:,} {name}" for name, count in counts.items() if count is not None]
     if sync.removed is None:
         parts.append("removals not looked for")
-    run = "dry run, nothing written" if sync.dry_run else f"run {sync.run}"
-    quick = ", quick" if sync.quick else ""
+    run = "dry run, nothing changed" if sync.dry_run else f"run {sync.run}"
+    quick = ", quick" if sync.quick else ", read completely because quick was not enough" if is_quick else ""
     return f"{run}{quick}: {', '.join(parts)} ({sync.requests:,} request{'s' * (sync.requests != 1)})"

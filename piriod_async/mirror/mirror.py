@@ -88,15 +88,16 @@ class Mirror:
         too.
 
         Args:
-            listing: A listing by `created`, or one of many workspaces. Each time it must be of the same server,
-                workspaces, filters and mode; workspaces may be added.
+            listing: A listing by `created`, or one of many workspaces. Each time it must be of the same server, filters
+                and mode. A mirror of many workspaces keeps those that are left out as they were; more may be added.
             max_removed: How many customers of a workspace may be removed. A float is a share, of which 10 customers
                 are always allowed if not all are gone; an int is a number.
             accept_removed: Allow as many as this, the number that a `TooManyRemovedError` named.
             quick: Read only what was changed last, if that explains the number of customers, and else everything. It
                 cannot see changes that do not touch `updated`, such as sums over documents, nor who was removed while
-                as many were added unseen; it removes nobody.
-            dry_run: Apply nothing.
+                as many were added unseen, and removes nobody. `Sync.quick` says whether it was enough; if it was not,
+                customers may be removed as without it.
+            dry_run: Apply nothing. It still needs a database that can be written, where it compares.
 
         Raises:
             TooManyRemovedError: Too many customers are gone; nothing was applied.

@@ -1,5 +1,6 @@
 """SQLite, in a file of its own."""
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,6 +40,9 @@ class SqliteDatabase(Database):
             if path.is_dir() or not path.parent.is_dir():
                 expected = "a file, not a folder" if path.is_dir() else "a file in a folder that exists"
                 raise MirrorError(f"{path}: expected {expected}")
+            if not (os.access(path.parent, os.W_OK) and (os.access(path, os.W_OK) or not path.exists())):
+                needed = "in a folder where files can be made: SQLite needs that to read it, too"
+                raise MirrorError(f"{path}: read-only: expected a file that can be written, {needed}")
             connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
         except (sqlite3.Error, OSError) as error:
             raise MirrorError(f"{path}: {error}") from error
@@ -47,7 +51,7 @@ class SqliteDatabase(Database):
             if not database.objects(["piriod_mirror"]):  # raises if it is no database
                 database.check_empty()  # before anything is written to it
             database.execute("pragma journal_mode = wal")
-            database.execute("pragma synchronous = normal")  # safe in WAL mode; a power cut may undo the last run
+            database.execute("pragma synchronous = full")  # else a power cut may undo a run whose changes were read
         except BaseException:
             database.close()
             raise

@@ -127,6 +127,16 @@ def test_absent_database(run_cli, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_empty_file(run_cli, tmp_path):
+    """No mirror is made in an empty file either."""
+    path = tmp_path / "empty.db"
+    path.touch()
+    done = run_cli("changes", path)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{path}: an empty file: expected a database that piriod-async sync made" in done.stderr
+    assert path.stat().st_size == 0
+
+
 def test_other_database(run_cli, tmp_path):
     """A file that is no mirror is an error, and is not changed."""
     (tmp_path / "text.db").write_text("text " * 999)

@@ -19,7 +19,7 @@ async def test_advice(run_cli_in_thread):
     assert (denied.returncode, wrong_token.returncode) == (1, 1)
     assert "403" in denied.stderr
     assert denied.stderr.splitlines()[1] == "check the workspace id, and that the token has access to it"
-    assert wrong_token.stderr.splitlines()[1] == "check the token: creating a new one revokes the previous one"
+    assert wrong_token.stderr.splitlines()[1] == "check the token: was it replaced by a newer one? A user has only one"
 
 
 async def test_retry_budget(run_cli_in_thread, monkeypatch):

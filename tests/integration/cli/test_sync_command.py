@@ -67,12 +67,12 @@ async def test_dry_run(run_cli_in_thread, tmp_path):
     async with MockServer(120) as server:
         done = await run_cli_in_thread("sync", database, "--dry-run", **env_of(server))
         assert done.returncode == 0
-        assert done.stdout.startswith(f"dry run, nothing written: {counts(added=120)} (")
+        assert done.stdout.startswith(f"dry run, nothing changed: {counts(added=120)} (")
         await run_cli_in_thread("sync", database, **env_of(server))
         before = customer_ids(database)
         server.remove(next(iter(before)))
         done = await run_cli_in_thread("sync", database, "--dry-run", **env_of(server))
-        assert done.stdout.startswith(f"dry run, nothing written: {counts(removed=1, unchanged=119)} (")
+        assert done.stdout.startswith(f"dry run, nothing changed: {counts(removed=1, unchanged=119)} (")
     assert customer_ids(database) == before
 
 
@@ -161,7 +161,7 @@ async def test_only_workspace(run_cli_in_thread, tmp_path):
         assert (refused.returncode, refused.stdout) == (4, "")
         assert "sync with --accept-removed 30" in refused.stderr
         assert (denied.returncode, denied.stdout) == (1, "")
-        assert denied.stderr.splitlines()[1] == "check the token: creating a new one revokes the previous one"
+        assert denied.stderr.splitlines()[1] == "check the token: was it replaced by a newer one? A user has only one"
 
 
 async def test_accounts(run_cli_in_thread, tmp_path):
@@ -199,6 +199,17 @@ async def test_ignore(run_cli_in_thread, tmp_path):
         server.update(other, email="new@example.cl")
         done = await run_cli_in_thread(*command, **env_of(server))
     assert f": {counts(changed=1, unchanged=19)} (" in done.stdout
+
+
+async def test_quick_was_not_enough(run_cli_in_thread, tmp_path):
+    """If `--quick` does not explain how many customers there are, all are read, and it says so."""
+    async with MockServer(300) as server:
+        await run_cli_in_thread("sync", tmp_path / "a.db", **env_of(server))
+        server.remove(next(iter(customer_ids(tmp_path / "a.db"))))
+        done = await run_cli_in_thread("sync", tmp_path / "a.db", "--quick", **env_of(server))
+    assert done.returncode == 0
+    expected = f"run 2, read completely because quick was not enough: {counts(removed=1, unchanged=299)} ("
+    assert done.stdout.startswith(expected)
 
 
 async def test_quick(run_cli_in_thread, tmp_path):

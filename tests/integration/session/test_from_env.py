@@ -54,6 +54,8 @@ def test_precedence(monkeypatch):
     assert settings_of(piriod) == ("Token token", "acc", "false", "https://a.com/customers/")
     assert (piriod._transport.concurrency, piriod._transport.timeout) == (3, 5)
     assert settings_of(PiriodSession.from_env("acc_2")) == ("Token token", "acc_2", "true", f"{LOCAL}/customers/")
+    with pytest.raises(ConfigurationError, match="workspace=''"):
+        PiriodSession.from_env("")
 
 
 @pytest.mark.parametrize(
