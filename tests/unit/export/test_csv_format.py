@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
@@ -91,6 +92,20 @@ def test_formulas_are_escaped(text):
     [contact] = encode(ContactsCsvEncoder(), customer)
     assert row["name"] == row["country_id"] == contact["name"] == FORMULAS[text]
     assert csv_row(customer, ["name"]) == [FORMULAS[text]]
+
+
+@pytest.mark.parametrize("escape_formulas", [True, False])
+def test_columns_and_rows(escape_formulas):
+    """Rows that are encoded together have the cells that each has alone, whatever the others in a column are."""
+
+    class Moment(datetime):
+        """A subclass, as those of pandas and pendulum."""
+
+    customers = [FULL, MINIMAL, evolve(MINIMAL, state=State(id=-3), created=Moment(2024, 1, 31, tzinfo=UTC))]
+    customers += [evolve(MINIMAL, name=text, phone=text, state=State(id=text)) for text in [*FORMULAS, *HARMLESS]]
+    text = CsvEncoder(escape_formulas=escape_formulas).encode(customers).decode()
+    rows = [csv_row(customer, escape_formulas=escape_formulas) for customer in customers]
+    assert list(csv.reader(io.StringIO(text, newline=""))) == rows
 
 
 def test_spanish_spreadsheet():
