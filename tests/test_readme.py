@@ -23,7 +23,8 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 [APPLICATION] = [example for example in EXAMPLES if "web.Application(" in example]
 [LIFESPAN] = [example for example in EXAMPLES if "def lifespan(" in example]
 [TEST] = [example for example in EXAMPLES if "async def test_" in example]
-FRAGMENTS = [example for example in EXAMPLES if example not in (PROGRAM, APPLICATION, LIFESPAN, TEST)]
+[CLUSTER] = [example for example in EXAMPLES if "client=client" in example]
+FRAGMENTS = [example for example in EXAMPLES if example not in (PROGRAM, APPLICATION, LIFESPAN, TEST, CLUSTER)]
 COMMANDS = re.findall(r"^piriod-async .+$", README, re.MULTILINE)
 CONFTEST = re.search(r"`(pytest_plugins\s.+?)`", README, re.DOTALL)[1].replace("\n", " ")
 SERVICE = """
@@ -89,7 +90,7 @@ async def test_fastapi():
 
     names = {"asynccontextmanager": asynccontextmanager, "FastAPI": FastAPI, "PiriodSession": PiriodSession}
     exec(LIFESPAN, names)
-    app = names["app"]
+    app = FastAPI(lifespan=names["lifespan"])
 
     @app.get("/find")
     async def find(tax_id: str, request: Request):
@@ -102,6 +103,24 @@ async def test_fastapi():
         assert response.json() == customer.to_dict()
     with pytest.raises(APIConnectionError, match="the session is closed"):
         await app.state.piriod.check()
+
+
+async def test_cluster(server, monkeypatch):
+    """The workers of a cluster write a dataset of all customers."""
+    import polars as pl  # noqa: PLC0415
+    from distributed import Client, LocalCluster  # noqa: PLC0415
+
+    def run():
+        with (
+            LocalCluster(n_workers=1, processes=False, threads_per_worker=1, dashboard_address=":0") as cluster,
+            Client(cluster) as client,
+        ):
+            exec(CLUSTER, {"client": client})
+
+    for name in ("TOKEN_A", "TOKEN_B"):
+        monkeypatch.setenv(name, server.token)
+    await asyncio.to_thread(run)
+    assert pl.read_parquet("lake/**/*.parquet").height == 280
 
 
 @pytest.mark.usefixtures("server")
@@ -126,15 +145,6 @@ async def test_sql():
         rows = connection.execute(sql).fetchall()
     assert len(rows) > 100
     assert all(isinstance(name, str) and isinstance(balance, float) for name, balance in rows)
-
-
-async def test_output_of_the_first_command():
-    """The README shows the first lines of the table that the first command prints."""
-    shown = re.search(r"^```\n(id .*?)```", README, re.MULTILINE | re.DOTALL)[1].splitlines()
-    arguments = re.search(r"python -m piriod_async (.+)", README)[1].split()
-    code, output = await run_python("-m", "piriod_async", *arguments, "--format", "table")
-    assert code == 0
-    assert shown == output.splitlines()[: len(shown)]
 
 
 def test_pytest_plugin(pytester):
