@@ -76,6 +76,11 @@ async def test_cancelled_sync_gives_the_lock_back(waiting):
     assert (await mirror.sync(piriod.customers())).changed == 250
 
 
+def boot_id():
+    """Return what distinguishes this machine from others, as long as it runs."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
 def dead_process():
     """Return the number of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
@@ -109,8 +114,7 @@ async def test_machines_with_the_same_name(database, waiting):
     """The number of a process means nothing on another machine, even one with the same host name."""
     _, _, piriod, _ = waiting
     [(owner,)] = query(database, "select lock_owner from piriod_mirror")
-    boot_id = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
-    owner = owner.replace(f"process {os.getpid()} ", f"process {dead_process()} ").replace(boot_id, "another")
+    owner = owner.replace(f"process {os.getpid()} ", f"process {dead_process()} ").replace(boot_id(), "another")
     query(database, "update piriod_mirror set lock_owner = ?", owner)
     async with Mirror(database) as other:
         with pytest.raises(MirrorBusyError):
