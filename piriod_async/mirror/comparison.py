@@ -7,6 +7,7 @@ of the keys of free JSON.
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from decimal import MAX_EMAX, MAX_PREC, MIN_EMIN, Context, Decimal
+from functools import cache
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any
@@ -134,6 +135,13 @@ class Comparison:
             if old != new and name not in self.ignore and _digested(name, old) != _digested(name, new):
                 different[name] = old, new
         return different
+
+
+@cache
+def comparison_of(key: str) -> Comparison:
+    """Return the comparison that has this key."""
+    _, *ignore = key.split(",")
+    return Comparison(ignore)
 
 
 def _digested(name: str, value: Any) -> bytes:

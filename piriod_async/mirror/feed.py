@@ -5,7 +5,7 @@ from operator import itemgetter
 from typing import Any
 
 from piriod_async.errors import QueryError
-from piriod_async.mirror.comparison import Comparison
+from piriod_async.mirror.comparison import Comparison, comparison_of
 from piriod_async.mirror.database import Database
 from piriod_async.mirror.errors import MirrorError
 from piriod_async.mirror.results import Change, Run
@@ -103,9 +103,11 @@ def changes(database: Database, since: int, after: tuple[int, str, str], until: 
     rows = [row for sql in (_BEGUN, _REMOVED) for row in database.fetch(sql, (*after, until, BATCH))]
     check_kept(database, "since", since)  # last: it may have been pruned meanwhile
     rows = sorted(rows, key=itemgetter(0, 2, 3))[:BATCH]
-    [(key,)] = database.fetch("select digest_key from piriod_mirror")
-    comparison = Comparison(tuple((key or "").split(",")[1:]))
-    return [_change(comparison, row) for row in rows]
+    if not rows:
+        return []
+    keys = "select run, digest_key from piriod_runs where run >= ? and run <= ?"
+    comparisons = {run: comparison_of(key) for run, key in database.fetch(keys, (rows[0][0], rows[-1][0]))}
+    return [_change(comparisons[row[0]], row) for row in rows]
 
 
 def _change(comparison: Comparison, row: tuple[Any, ...]) -> Change:

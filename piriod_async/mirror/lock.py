@@ -81,11 +81,15 @@ def _owner() -> str:
 
 
 def _machine() -> str:
-    """Return a name for the processes that see each other's numbers: a container has numbers of its own."""
-    namespace = ""
+    """Return a name for the processes that see each other's numbers: a container has numbers of its own.
+
+    Host names may be the same, and outside of containers so is the name of the namespace.
+    """
+    parts = [socket.gethostname()]
     with suppress(OSError):
-        namespace = f" {Path('/proc/self/ns/pid').readlink()}"
-    return f"{socket.gethostname()}{namespace}"
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip())
+    return " ".join(parts)
 
 
 def _is_dead(owner: str) -> bool:

@@ -12,11 +12,11 @@ from piriod_async.mirror.errors import MirrorError
 from piriod_async.transport.auth import Secret
 
 CONNECT_SECONDS = 15
+LOCK_SECONDS = 10  # a transaction of a mirror takes milliseconds; one of a process that was stopped may never end
 TABLES = ("piriod_mirror", "piriod_runs", "piriod_versions", "piriod_workspaces", "customers", "changes")
 _PASSWORD_OPTION = re.compile(r"password=([^&\s]+)")
-_ONE_HOST = re.compile(
-    r"([^@/?#]*@)?[^@]*"
-)  # any other `@` may be a password's: what looks like a host is a part of it
+# any other `@` may be a password's: what looks like a host is a part of it
+_ONE_HOST = re.compile(r"([^@/?#]*@)?[^@]*")
 
 
 class PostgresDatabase(Database):
@@ -69,7 +69,12 @@ class PostgresDatabase(Database):
             raise MirrorError(f"{name}: {problem}")
         connection.adapters.register_loader("json", TextLoader)
         database = cls(name, connection, passwords, psycopg)
-        database.execute("set timezone to 'UTC'")
+        try:
+            database.execute("set timezone to 'UTC'")
+            database.execute(f"set lock_timeout to '{int(LOCK_SECONDS * 1000)}ms'")
+        except BaseException:
+            database.close()
+            raise
         return database
 
     @property

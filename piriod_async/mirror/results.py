@@ -96,8 +96,8 @@ class Change:
         before: The customer before; if it returned, as it was when it was removed, unless that was pruned. None if it
             was added.
         after: The customer after; None if it was removed.
-        fields: The fields that differ and are compared, with the values before and after. Empty if it was added or
-            removed.
+        fields: The fields that differ, of those that the run compared, with the values before and after. Empty if it
+            was added or removed.
     """
 
     run: int

@@ -128,12 +128,13 @@ def commit(
                 sum(getattr(tally, name) for tally in tallies) for name in ("added", "changed", "returned", "removed")
             )
             database.execute(
-                "insert into piriod_runs (run, began, ended, added, changed, returned, removed) "
-                "values (?, ?, ?, ?, ?, ?, ?)",
+                "insert into piriod_runs (run, began, ended, digest_key, added, changed, returned, removed) "
+                "values (?, ?, ?, ?, ?, ?, ?, ?)",
                 (
                     staging.run,
                     to_text(began),
                     to_text(datetime.now(UTC)),
+                    staging.comparison.key,
                     added,
                     changed,
                     returned,

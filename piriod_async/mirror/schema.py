@@ -3,7 +3,7 @@
 - `piriod_versions` has every version of every customer. It is in the mirror from the run `run_from` until the run
   `run_to`, if that is not null; `removed` is 1 if the customer was removed then. Versions of a run that is not complete
   are there, but in no view.
-- `piriod_runs` has the complete runs that changed something.
+- `piriod_runs` has the complete runs that changed something, and by which fields they compared.
 - `piriod_workspaces` has the workspaces, where each is read, when its last complete run began, and the newest `updated`
   that was known before it read anything.
 - `piriod_mirror` has one row: the last complete run, and the lock of the sync that writes.
@@ -48,6 +48,7 @@ create table piriod_runs (
   run bigint primary key,
   began {moment} not null,
   ended {moment} not null,
+  digest_key text not null,
   added bigint not null,
   changed bigint not null,
   returned bigint not null,

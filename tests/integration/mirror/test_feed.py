@@ -51,6 +51,21 @@ async def test_change(database):
         }
 
 
+async def test_fields_of_an_earlier_run(database):
+    """The fields of a change are those that its run compared, whatever others compare, or a dry run."""
+    async with MockServer(5) as server, server.session() as piriod, Mirror(database) as mirror:
+        await mirror.sync(piriod.customers())
+        server.update(server.customers()[0]["id"], name="Otro")
+        await mirror.sync(piriod.customers())
+        async with Mirror(database, ignore=["updated"]) as other:
+            for dry_run in (True, False):
+                server.update(server.customers()[1]["id"], name="Otro")
+                await other.sync(piriod.customers(), dry_run=dry_run)
+                fields = [(change.run, set(change.fields)) async for change in mirror.changes(since=1)]
+                assert fields[0] == (2, {"name", "updated"})
+        assert fields[1:] == [(4, {"name"})]
+
+
 async def test_prune(database):
     """Pruning drops what no later run has; the feed refuses what it cannot tell completely, and tells the rest."""
     async with MockServer(40) as server, server.session() as piriod, Mirror(database) as mirror:

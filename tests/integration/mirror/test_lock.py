@@ -4,10 +4,12 @@ import asyncio
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import psycopg
 import pytest
 
-from piriod_async.mirror import Mirror, MirrorBusyError
+from piriod_async.mirror import Mirror, MirrorBusyError, MirrorError, postgresql
 from piriod_async.testing import MockServer
 from tests.support.mirrors import everything_staged, query
 
@@ -74,6 +76,11 @@ async def test_cancelled_sync_gives_the_lock_back(waiting):
     assert (await mirror.sync(piriod.customers())).changed == 250
 
 
+def boot_id():
+    """Return what distinguishes this machine from others, as long as it runs."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
+
 def dead_process():
     """Return the number of a process that has ended."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
@@ -86,7 +93,8 @@ async def test_stale_lock_is_taken_over(database, waiting, why):
     _, server, piriod, task = waiting
     if why == "dead":
         [(owner,)] = query(database, "select lock_owner from piriod_mirror")
-        query(database, "update piriod_mirror set lock_owner = ?", owner.replace(str(os.getpid()), str(dead_process())))
+        owner = owner.replace(f"process {os.getpid()} ", f"process {dead_process()} ")
+        query(database, "update piriod_mirror set lock_owner = ?", owner)
     else:
         query(database, "update piriod_mirror set lock_expires = 1, lock_owner = 'process 1 on another machine'")
     async with Mirror(database) as other:
@@ -99,6 +107,30 @@ async def test_stale_lock_is_taken_over(database, waiting, why):
         assert (sync.run, sync.previous_run, sync.changed) == (3, 1, 250)
         assert {change.run async for change in other.changes(since=1)} == {3}
         assert query(database, "select count(*) from piriod_versions") == [(500,)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere, host names are all there is")
+async def test_machines_with_the_same_name(database, waiting):
+    """The number of a process means nothing on another machine, even one with the same host name."""
+    _, _, piriod, _ = waiting
+    [(owner,)] = query(database, "select lock_owner from piriod_mirror")
+    owner = owner.replace(f"process {os.getpid()} ", f"process {dead_process()} ").replace(boot_id(), "another")
+    query(database, "update piriod_mirror set lock_owner = ?", owner)
+    async with Mirror(database) as other:
+        with pytest.raises(MirrorBusyError):
+            await other.sync(piriod.customers())
+
+
+async def test_stopped_in_a_transaction(postgres_dsn, monkeypatch):
+    """A process that was stopped in a transaction does not stop others, who could not even be cancelled."""
+    monkeypatch.setattr(postgresql, "LOCK_SECONDS", 0.01)
+    async with MockServer(3) as server, server.session() as piriod, Mirror(postgres_dsn) as mirror:
+        await mirror.runs()
+        with psycopg.connect(postgres_dsn) as stopped:
+            stopped.execute("update piriod_mirror set fence = fence")
+            with pytest.raises(MirrorError, match="lock timeout"):
+                await mirror.sync(piriod.customers())
+        assert (await mirror.sync(piriod.customers())).added == 3
 
 
 async def test_lock_is_renewed(database, waiting, monkeypatch):
