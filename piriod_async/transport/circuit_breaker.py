@@ -1,7 +1,5 @@
 """Remembers that the server asked for more silence than `RetryPolicy.max_retry_after`."""
 
-from copy import copy
-
 from attrs import define, field
 
 from piriod_async.errors import APIStatusError
@@ -23,7 +21,7 @@ class CircuitBreaker:
         """Open it for the error's `retry_after`, unless it stays open longer than that anyway."""
         until = now + (error.retry_after or 0.0)
         if until > self._open_until:
-            self._error, self._open_until = copy(error), until  # the copy has no traceback
+            self._error, self._open_until = _copy(error), until
 
     def check(self, now: float) -> None:
         """Do nothing if it is closed.
@@ -37,8 +35,15 @@ class CircuitBreaker:
         if left <= 0:
             self._error = None
             return
-        error = copy(self._error)
+        error = _copy(self._error)
         error.attempts, error.workspace, error.retry_after = 0, None, left
         asked = f"an earlier request of this session got {error.status} with Retry-After: {self._error.retry_after:g}"
         error.args = (f"not sent: {asked} [retry after {left:.0f} s]",)
         raise error
+
+
+def _copy(error: APIStatusError) -> APIStatusError:
+    """Return an error without its traceback and causes, which `copy` keeps where tblib is installed, as Dask does."""
+    twin = type(error)(*error.args)
+    vars(twin).update(vars(error))
+    return twin

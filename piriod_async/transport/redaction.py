@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any, NoReturn, TypeAlias, TypeVar
 
 import aiohttp
-from multidict import CIMultiDict, CIMultiDictProxy, MultiMapping
+from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
 from piriod_async.transport.auth import Secret, pickle_error
@@ -41,7 +41,7 @@ class Redactor:
             (bytes, lambda value: self.text(value.decode("latin-1")).encode("latin-1")),
             (list, lambda value: [self.value(each) for each in value]),
             (dict, lambda value: {self.value(key): self.value(each) for key, each in value.items()}),
-            (MultiMapping, lambda _: CIMultiDictProxy[str](CIMultiDict())),
+            (MultiMapping, lambda _: CIMultiDict[str]()),  # a proxy could not be pickled, as Dask does with causes
             (aiohttp.BasicAuth, lambda _: None),
             (tuple, lambda value: _make_tuple(type(value), map(self.value, value))),
             (URL, lambda value: value if value.raw_user is None else value.with_user(None)),

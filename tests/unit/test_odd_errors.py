@@ -17,6 +17,7 @@ from piriod_async.cli.messages import CommandError
 from piriod_async.decoding.fields import FieldError
 from piriod_async.decoding.lenient import InvalidRecordError
 from piriod_async.errors import error_from_response
+from piriod_async.mirror.sync_run import _StopAllError
 from piriod_async.testing.mock_server.response import APIException
 from piriod_async.transport.body import BodyTooLongError
 from piriod_async.transport.single_send import DroppedConnectionError
@@ -60,6 +61,7 @@ SAMPLES = {
     "DroppedConnectionError": DroppedConnectionError("Server disconnected"),
     "InvalidRecordError": InvalidRecordError(InvalidRecord(path="$", record_id=None, reason="no", raw=b"{}")),
     "FieldError": FieldError("metadata", ValueError("no")),
+    "_StopAllError": _StopAllError("database"),
 }
 
 

@@ -1,9 +1,11 @@
 """A `Retry-After` beyond `max_retry_after` holds for every request of a session, wherever it waits."""
 
 import asyncio
+import copyreg
 import pickle
 
 import pytest
+from tblib import pickling_support
 
 from piriod_async import APIConnectionError, APIStatusError, RateLimitError, ServerError
 from piriod_async.testing import no_backoff
@@ -218,8 +220,13 @@ def test_longest():
     assert not circuit.is_open
 
 
-def test_error():
+@pytest.mark.parametrize("has_tblib", [False, True])
+def test_error(monkeypatch, has_tblib):
     """The errors have the details of the response, but neither its traceback nor its annotations."""
+    if has_tblib:  # which Dask installs: copies and pickles then have tracebacks
+        monkeypatch.setitem(copyreg.dispatch_table, RateLimitError, pickling_support.pickle_exception)
+    else:
+        monkeypatch.delitem(copyreg.dispatch_table, RateLimitError, raising=False)
     circuit, original = CircuitBreaker(), status_error(429, 300)
     original.attempts, original.workspace, original.request_id = 1, "acc_1", "req_1"
     try:
