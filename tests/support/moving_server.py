@@ -17,7 +17,7 @@ from aiohttp import ClientSession
 from attrs import define, field, frozen
 from yarl import URL
 
-from piriod_async import APIConnectionError, Checkpoint, PiriodSession, RetryPolicy
+from piriod_async import APIConnectionError, Checkpoint, IncompleteListError, PiriodSession, RetryPolicy
 from piriod_async.testing import MockServer, Mutations
 from tests.support.plain_crawl import plain_crawl
 
@@ -166,7 +166,12 @@ async def crawl_reference(
     server.load(at_start)
     writer = Writer(server, at_start, random.Random(seed))
     with writer.running():
-        delivered = await crawl(server, query)
+        for _ in range(5):
+            with suppress(IncompleteListError):  # permitted: one left unread, one came in the past, counts are the same
+                delivered = await crawl(server, query)
+                break
+        else:
+            raise AssertionError
     assert writer.writes > 10
     unchanged = matching_ids(at_start, query) - writer.changed
     descending = query.get("ordering") == "-created"
