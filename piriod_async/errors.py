@@ -206,6 +206,20 @@ class IncompleteListError(PiriodError):
     checkpoint: Any = None  # not typed as Checkpoint: that module imports this one
 
 
+def raise_errors(errors: Mapping[str, PiriodError], failed: str) -> None:
+    """Raise the errors of workspaces, if there are any.
+
+    Args:
+        errors: The error of each workspace that failed, by id.
+        failed: Beginning of the message: how many failed.
+
+    Raises:
+        ExceptionGroup: All of them.
+    """
+    if errors:
+        raise ExceptionGroup(f"{failed}: {shorten(', '.join(map(str, errors)), MAX_MESSAGE)}", [*errors.values()])
+
+
 RETRYABLE_STATUSES = frozenset({408, 429, 500, 502, 503, 504})
 
 _CLASS_BY_STATUS: Mapping[int, type[APIStatusError]] = {

@@ -37,7 +37,7 @@ _BOOL_BY_TEXT = {  # those of the command's option
 }
 
 
-def _environ(name: str) -> str:
+def read_variable(name: str) -> str:
     """Return an environment variable without the line end that `echo` and files with CRLF leave in it."""
     return os.environ.get(name, "").strip()
 
@@ -105,12 +105,12 @@ def options_from_env() -> SessionOptions:
     Raises:
         ConfigurationError: `PIRIOD_TEST_MODE` is neither true nor false.
     """
-    mode = _environ("PIRIOD_TEST_MODE")
+    mode = read_variable("PIRIOD_TEST_MODE")
     if mode.casefold() not in _BOOL_BY_TEXT:
         raise ConfigurationError(f"PIRIOD_TEST_MODE={mode!r}: expected true or false")
     return {
         "test_mode": _BOOL_BY_TEXT[mode.casefold()],
-        "base_url": hide_login(_environ("PIRIOD_BASE_URL") or DEFAULT_BASE_URL),
+        "base_url": hide_login(read_variable("PIRIOD_BASE_URL") or DEFAULT_BASE_URL),
     }
 
 
@@ -166,7 +166,7 @@ class PiriodSession:
     ) -> None:
         token, base_url = hide_token(token), hide_login(base_url)  # from here on, tracebacks show neither
         check_positive_int("concurrency", concurrency)
-        configure_logging(_environ("PIRIOD_LOG"))
+        configure_logging(read_variable("PIRIOD_LOG"))
         self._is_derived = False
         self._configure(
             Connections(client_session=client_session, concurrency=concurrency),
@@ -226,12 +226,12 @@ class PiriodSession:
         """
         hide_login_option(options)
         if workspace is None:
-            workspace = _environ("PIRIOD_WORKSPACE") or None
-        if not _environ("PIRIOD_TOKEN"):
+            workspace = read_variable("PIRIOD_WORKSPACE") or None
+        if not read_variable("PIRIOD_TOKEN"):
             missing = "PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)"
             also = "PIRIOD_WORKSPACE is not set either: expected a workspace id, unless each listing names its own"
             raise ConfigurationError(missing if workspace else f"{missing}. {also}")
-        return cls(_environ("PIRIOD_TOKEN"), workspace, **(options_from_env() | options))
+        return cls(read_variable("PIRIOD_TOKEN"), workspace, **(options_from_env() | options))
 
     def with_options(self, **changes: Unpack[DerivedOptions]) -> Self:
         """Return a session with other settings over the same connections, with the same lifetime.

@@ -17,14 +17,13 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from piriod_async.errors import MAX_MESSAGE, PiriodError, QueryError
+from piriod_async.errors import PiriodError, QueryError, raise_errors
 from piriod_async.invalid import InvalidRecords
 from piriod_async.listing import CustomerListing
 from piriod_async.models import Customer, Page, Progress, WorkspaceProgress
 from piriod_async.pagination.adaptive_limit import MIN_PREFETCH, PREFETCH_PER_REQUEST
 from piriod_async.pagination.prefetch import PrefetchLimit, cancel_and_wait, start_task
 from piriod_async.pagination.scoped import ScopedIterable
-from piriod_async.plain_text import shorten
 from piriod_async.time_slice import TimeSlice
 
 OnError: TypeAlias = Literal["raise", "collect"]
@@ -141,10 +140,7 @@ class WorkspaceListing(ScopedIterable):
         Raises:
             ExceptionGroup: The `PiriodError` of each workspace that failed.
         """
-        if self.errors:
-            failed = f"{len(self.errors)} of {len(self.progress.workspaces)} workspaces failed"
-            workspaces = shorten(", ".join(map(str, self.errors)), MAX_MESSAGE)
-            raise ExceptionGroup(f"{failed}: {workspaces}", [*self.errors.values()])
+        raise_errors(self.errors, f"{len(self.errors)} of {len(self.progress.workspaces)} workspaces failed")
 
     @property
     def progress(self) -> WorkspaceProgress:

@@ -46,6 +46,14 @@ class Database(ABC):
             with self.errors():
                 self._connection.cursor().executemany(self._translate(sql), rows)
 
+    @abstractmethod
+    def set_up(self) -> None:
+        """Prepare a new connection.
+
+        Raises:
+            MirrorError: It cannot be used.
+        """
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit everything that is executed, or nothing."""

@@ -15,6 +15,7 @@ from attrs import frozen
 
 from piriod_async.mirror.database import Database
 from piriod_async.mirror.errors import MirrorBusyError
+from piriod_async.mirror.undo import undo
 
 LEASE_SECONDS = 60
 RENEW_SECONDS = 15
@@ -49,8 +50,7 @@ def take(database: Database, now: float) -> Lock:
     )
     if run is not None and expires > now and not _is_dead(owner):
         raise MirrorBusyError(f"{database.name}: another sync (run {run}, {owner}) is writing to it")
-    database.execute("delete from piriod_versions where run_from > ?", (complete,))
-    database.execute("update piriod_versions set run_to = null, removed = 0 where run_to > ?", (complete,))
+    undo(database, "{} > ?", complete)
     database.execute(
         "update piriod_mirror set fence = ?, lock_run = ?, lock_owner = ?, lock_expires = ?",
         (fence + 1, fence + 1, _owner(), int(now) + LEASE_SECONDS),

@@ -214,6 +214,7 @@ class Mirror:
 def _open(connect: Callable[[], Database]) -> Database:
     database = connect()
     try:
+        database.set_up()
         prepare(database)
     except BaseException:
         database.close()

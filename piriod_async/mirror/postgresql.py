@@ -68,14 +68,12 @@ class PostgresDatabase(Database):
         if connection is None:  # raised here, without a context: its frames have the password
             raise MirrorError(f"{name}: {problem}")
         connection.adapters.register_loader("json", TextLoader)
-        database = cls(name, connection, passwords, psycopg)
-        try:
-            database.execute("set timezone to 'UTC'")
-            database.execute(f"set lock_timeout to '{int(LOCK_SECONDS * 1000)}ms'")
-        except BaseException:
-            database.close()
-            raise
-        return database
+        return cls(name, connection, passwords, psycopg)
+
+    def set_up(self) -> None:
+        """Set the time zone, and how long to wait for others."""
+        self.execute("set timezone to 'UTC'")
+        self.execute(f"set lock_timeout to '{int(LOCK_SECONDS * 1000)}ms'")
 
     @property
     def is_closed(self) -> bool:

@@ -5,9 +5,8 @@ from typing import Any, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from piriod_async.errors import MAX_MESSAGE, PiriodError
+from piriod_async.errors import PiriodError, raise_errors
 from piriod_async.models import Customer
-from piriod_async.plain_text import shorten
 
 ChangeKind: TypeAlias = Literal["added", "changed", "returned", "removed"]
 
@@ -53,12 +52,8 @@ class Sync:
         Raises:
             ExceptionGroup: The `PiriodError` of each workspace that failed.
         """
-        if self.errors:
-            total = len(self.errors) + len(self.workspaces)
-            workspaces = shorten(", ".join(self.errors), MAX_MESSAGE)
-            raise ExceptionGroup(
-                f"{len(self.errors)} of {total} workspaces failed: {workspaces}", [*self.errors.values()]
-            )
+        total = len(self.errors) + len(self.workspaces)
+        raise_errors(self.errors, f"{len(self.errors)} of {total} workspaces failed")
 
 
 @frozen(kw_only=True)

@@ -11,6 +11,7 @@ from piriod_async.mirror.database import Database
 from piriod_async.mirror.errors import MirrorError
 from piriod_async.mirror.rows import to_text
 from piriod_async.mirror.staging import BATCH, Staging, Tally
+from piriod_async.mirror.undo import undo
 from piriod_async.plain_data import from_json
 
 MANY = 1_000  # changes after which the database counts its rows anew, to plan queries
@@ -56,13 +57,14 @@ def _update_digests(database: Database, comparison: Comparison) -> None:
     database.execute("update piriod_mirror set digest_key = ?", (comparison.key,))
 
 
-def check_scope(database: Database, filters: str, origins: Mapping[str, str], *, alone: bool) -> None:
-    """Check that listings are of what the mirror has.
+def check_scope(database: Database, filters: str, workspace: str, origin: str, *, alone: bool) -> None:
+    """Check that a listing is of what the mirror has.
 
     Args:
         database: The database.
-        filters: The filters of the listings.
-        origins: Where each workspace is read.
+        filters: The filters of the listing.
+        workspace: Its workspace.
+        origin: Where that is read.
         alone: Whether it is the listing of one workspace, not of many.
 
     Raises:
@@ -74,18 +76,17 @@ def check_scope(database: Database, filters: str, origins: Mapping[str, str], *,
             f"{database.name}: it mirrors customers with {known or 'no filters'}: expected a listing with the same, "
             f"got {filters or 'no filters'}"
         )
-    for workspace, origin in origins.items():
-        rows = database.fetch("select origin from piriod_workspaces where workspace = ?", (workspace,))
-        if rows and rows[0][0] != origin:
-            got = f"workspace {workspace} at {rows[0][0]}: expected a listing of the same, got {origin}"
-            raise MirrorError(f"{database.name}: it mirrors {got}")
-        if not rows and alone:
-            others = database.fetch("select workspace from piriod_workspaces order by workspace limit 1")
-            for (other,) in others:
-                raise MirrorError(
-                    f"{database.name}: it mirrors workspace {other}: expected a listing of the same, got workspace "
-                    f"{workspace}. A mirror of many is made with `across`"
-                )
+    rows = database.fetch("select origin from piriod_workspaces where workspace = ?", (workspace,))
+    if rows and rows[0][0] != origin:
+        got = f"workspace {workspace} at {rows[0][0]}: expected a listing of the same, got {origin}"
+        raise MirrorError(f"{database.name}: it mirrors {got}")
+    if not rows and alone:
+        others = database.fetch("select workspace from piriod_workspaces order by workspace limit 1")
+        for (other,) in others:
+            raise MirrorError(
+                f"{database.name}: it mirrors workspace {other}: expected a listing of the same, got workspace "
+                f"{workspace}. A mirror of many is made with `across`"
+            )
 
 
 def commit(
@@ -155,6 +156,5 @@ def abandon(database: Database, staging: Staging) -> None:
     """Drop everything staged, and give the lock back."""
     with database.transaction():
         staging.renew(database)
-        database.execute("delete from piriod_versions where run_from = ?", (staging.run,))
-        database.execute("update piriod_versions set run_to = null, removed = 0 where run_to = ?", (staging.run,))
+        undo(database, "{} = ?", staging.run)
         lock.release(database, staging.run)

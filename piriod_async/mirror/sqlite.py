@@ -46,16 +46,14 @@ class SqliteDatabase(Database):
             connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_SECONDS, check_same_thread=False)
         except (sqlite3.Error, OSError) as error:
             raise MirrorError(f"{path}: {error}") from error
-        database = cls(str(path), connection)
-        try:
-            if not database.objects(["piriod_mirror"]):  # raises if it is no database
-                database.check_empty()  # before anything is written to it
-            database.execute("pragma journal_mode = wal")
-            database.execute("pragma synchronous = full")  # else a power cut may undo a run whose changes were read
-        except BaseException:
-            database.close()
-            raise
-        return database
+        return cls(str(path), connection)
+
+    def set_up(self) -> None:
+        """Check what the file is, and choose how it is written."""
+        if not self.objects(["piriod_mirror"]):  # raises if it is no database
+            self.check_empty()  # before anything is written to it
+        self.execute("pragma journal_mode = wal")
+        self.execute("pragma synchronous = full")  # else a power cut may undo a run whose changes were read
 
     @property
     def is_closed(self) -> bool:

@@ -12,6 +12,7 @@ from piriod_async.mirror.comparison import Comparison
 from piriod_async.mirror.database import Database
 from piriod_async.mirror.rows import created_text, plain, to_datetime, to_values
 from piriod_async.mirror.schema import COLUMNS
+from piriod_async.mirror.undo import undo
 from piriod_async.models import Customer
 
 MAX_STAGED = 1_000  # rows that are held back, and then written in one transaction
@@ -207,10 +208,7 @@ class Staging:
         self._inserted = [row for row in self._inserted if row[0] != workspace]
         with database.transaction():
             self.renew(database)
-            of = workspace, self.run
-            database.execute("delete from piriod_versions where workspace = ? and run_from = ?", of)
-            sql = "update piriod_versions set run_to = null, removed = 0 where workspace = ? and run_to = ?"
-            database.execute(sql, of)
+            undo(database, "workspace = ? and {} = ?", workspace, self.run)
 
     def settle(self, database: Database) -> None:
         """Put versions that differ only in fields that are not compared in the place of the old ones."""

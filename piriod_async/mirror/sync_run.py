@@ -90,7 +90,7 @@ class SyncRun:
     async def _read(self, staging: Staging, listing: CustomerListing, *, alone: bool) -> None:
         workspace = listing.workspace
         filters, origin = _scope(listing)
-        await self.thread.call(check_scope, filters, {workspace: origin}, alone=alone)
+        await self.thread.call(check_scope, filters, workspace, origin, alone=alone)
         sync = WorkspaceSync(self.thread, staging, listing, self.limit, quick=self.quick)
         self._finished[workspace] = sync, await sync.run()
         self._filters, self._origins[workspace] = filters, origin

@@ -3,23 +3,22 @@
 from contextlib import aclosing
 from math import ceil
 
-from distributed import secede
-
 from piriod_async.export.threads import run_in_thread
 from piriod_async.integrations.dask.dataset import Dataset
 from piriod_async.integrations.dask.plan import Batch
 from piriod_async.integrations.dask.reading import Reading
 from piriod_async.integrations.dask.report import DatasetReport
-from piriod_async.integrations.dask.worker import WorkerSession, worker_plugin
+from piriod_async.integrations.dask.worker import WorkerSession, run_with_session
 from piriod_async.listing import CustomerListing
 
 
 def write_batch(batch: Batch, reading: Reading, dataset: Dataset) -> DatasetReport:
     """Write the files of a batch: the task that workers run."""
-    plugin = worker_plugin()
-    session = plugin.session(batch.token, reading.session_options)
-    secede()  # the event loop does the work: the number of threads must not limit how many tokens are read at once
-    return plugin.run(_BatchWriter(session, batch, reading, dataset).write())
+    return run_with_session(
+        batch.token,
+        reading.session_options,
+        lambda session: _BatchWriter(session, batch, reading, dataset).write(),
+    )
 
 
 class _BatchWriter:

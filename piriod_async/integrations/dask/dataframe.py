@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 from uuid import uuid4
 
 import dask.dataframe as dd
-from distributed import Client, secede
+from distributed import Client
 
 from piriod_async.export.fields import select_fields
 from piriod_async.export.threads import run_in_thread
 from piriod_async.integrations.dask.plan import Batch, WorkspacesByToken, plan_batches
 from piriod_async.integrations.dask.reading import Reading
 from piriod_async.integrations.dask.scheduling import BatchRunner, prepare
-from piriod_async.integrations.dask.worker import worker_plugin
+from piriod_async.integrations.dask.worker import run_with_session
 from piriod_async.query import CustomerFilters, show_filters
 from piriod_async.session import PiriodSession, SessionOptions
 
@@ -74,10 +74,9 @@ def customers_dataframe(
 
 def read_batch(batch: Batch, reading: Reading, fields: tuple[str, ...] | None) -> "pd.DataFrame":
     """Return the customers of a batch: the task that workers run."""
-    plugin = worker_plugin()
-    session = plugin.session(batch.token, reading.session_options).session
-    secede()  # as in `write_batch`
-    return plugin.run(_read(session, batch, reading, fields))
+    return run_with_session(
+        batch.token, reading.session_options, lambda opened: _read(opened.session, batch, reading, fields)
+    )
 
 
 async def _read(

@@ -2,8 +2,7 @@
 
 from attrs import define, field
 
-from piriod_async.errors import MAX_MESSAGE, PiriodError
-from piriod_async.plain_text import shorten
+from piriod_async.errors import PiriodError, raise_errors
 
 
 @define(kw_only=True)
@@ -53,9 +52,7 @@ class DatasetReport:
         Raises:
             ExceptionGroup: The `PiriodError` of each workspace that failed.
         """
-        if self.errors:
-            workspaces = shorten(", ".join(self.errors), MAX_MESSAGE)
-            raise ExceptionGroup(f"{len(self.errors)} workspaces failed: {workspaces}", [*self.errors.values()])
+        raise_errors(self.errors, f"{len(self.errors)} workspaces failed")
 
     def to_dict(self) -> dict[str, object]:
         """Return the report as JSON values, as in the file `_report.json`."""

@@ -1,8 +1,7 @@
 """The sessions of a worker: one for each token, with its connections and its limiter."""
 
 import asyncio
-import os
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import CancelledError
 from functools import partial
 from importlib import import_module
@@ -10,11 +9,11 @@ from threading import Lock
 from typing import Any, TypeVar, cast
 
 from attrs import define, field
-from distributed import Worker, WorkerPlugin, get_worker
+from distributed import Worker, WorkerPlugin, get_worker, secede
 
 from piriod_async.errors import ConfigurationError
 from piriod_async.pagination.prefetch import cancel_and_wait
-from piriod_async.session import PiriodSession, SessionOptions, options_from_env
+from piriod_async.session import PiriodSession, SessionOptions, options_from_env, read_variable
 from piriod_async.transport.attempts import Attempt
 from piriod_async.transport.token_source import TokenFunction
 
@@ -102,9 +101,12 @@ class SessionPlugin(WorkerPlugin):
             raise RuntimeError("the worker was closed while it read customers") from None
 
 
-def worker_plugin() -> SessionPlugin:
-    """Return the plugin of the worker that runs this task."""
-    return cast("SessionPlugin", get_worker().plugins[SessionPlugin.name])
+def run_with_session(token: str, options: SessionOptions, read: Callable[[WorkerSession], Coroutine[Any, Any, T]]) -> T:
+    """Run a coroutine with the worker's session of a token, from the thread of a task."""
+    plugin = cast("SessionPlugin", get_worker().plugins[SessionPlugin.name])
+    session = plugin.session(token, options)
+    secede()  # the event loop does the work: the number of threads must not limit how many tokens are read at once
+    return plugin.run(read(session))
 
 
 def token_function(name: str) -> TokenFunction:
@@ -120,10 +122,6 @@ def token_function(name: str) -> TokenFunction:
         except (ImportError, AttributeError) as error:
             raise ConfigurationError(f"token_env={name!r}: the worker cannot import it ({error})") from None
         return function
-    if not os.environ.get(name, "").strip():
+    if not read_variable(name):
         raise ConfigurationError(f"{name} is not set on the worker: expected an API token")
-    return partial(_read_variable, name)
-
-
-def _read_variable(name: str) -> str:
-    return os.environ.get(name, "").strip()
+    return partial(read_variable, name)
