@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Literal, TypeAlias
 
 from attrs import asdict, define, evolve, field
@@ -135,8 +136,8 @@ class Iteration:
     async def split(self, cursor: Cursor, parts: int) -> list[TimeRange]:
         """Return ranges of `created` that split what is left to read after a cursor, in the order of the listing."""
 
-        async def fetch_dated(number: int, size: int, created_range: TimeRange) -> RawPage:
-            return (await self._fetch(number, size, created_range)).dated()
+        async def fetch_dated(number: int, size: int, created_range: TimeRange, *, backwards: bool = False) -> RawPage:
+            return (await self._fetch(number, size, created_range, backwards=backwards)).dated()
 
         with self._reporting() as report:
             splitter = Splitter(fetch_dated, self.query.page_size, self._prefetch_limit, self._created_range, cursor)
@@ -211,16 +212,18 @@ class Iteration:
             return CreatedPaginator(self._fetch_dated, size, limit, self._created_range, self.cursor.copy())
         return PageNumberPaginator(lambda number: self._fetch(number, size, self._created_range), limit)
 
-    async def _fetch_dated(self, number: int, size: int, created_range: TimeRange) -> RawPage:
+    async def _fetch_dated(
+        self, number: int, size: int, created_range: TimeRange, *, backwards: bool = False
+    ) -> RawPage:
         """Request a page of a listing by `created`, in which a record needs one, unless the list has one page."""
         is_first = self.total is None
-        page = await self._fetch(number, size, created_range)
+        page = await self._fetch(number, size, created_range, backwards=backwards)
         if is_first:
             resumed = self.cursor is not None and self.cursor.created is not None
             self._needs_created = resumed or not is_entire_list(page)
         return page.dated() if self._needs_created else page
 
-    async def _fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
+    async def _fetch(self, number: int, size: int, created_range: TimeRange, *, backwards: bool = False) -> RawPage:
         request = RequestInfo(page=number, workspace=self.workspace)
 
         async def decode(response: Response) -> RawPage:
@@ -233,7 +236,8 @@ class Iteration:
                 raise DecodeError(f"{request}: there is a next page but results is empty", retryable=True)
             return page
 
-        params = self.query.params(
+        query = self._backwards if backwards else self.query
+        params = query.params(
             page=number, page_size=size, created__gte=created_range.gte, created__lte=created_range.lte
         )
         observed = self._report.observed if self._report else None
@@ -290,6 +294,11 @@ class Iteration:
 
     def _redacted(self, record: InvalidRecord) -> InvalidRecord:
         return InvalidRecord(**self._transport.redactor.value(asdict(record)))
+
+    @cached_property
+    def _backwards(self) -> CustomerQuery:
+        """The query of a listing by `created` in the opposite order."""
+        return evolve(self.query, ordering="created" if self.query.ordering == "-created" else "-created")
 
     @property
     def _created_range(self) -> TimeRange:

@@ -4,6 +4,7 @@ The API has page numbers only, and page numbers shift: if a customer is deleted 
 later row moves up by one, and the row that crosses a page boundary is skipped. `created` does not shift. So:
 
 - An **anchor** is a page requested by number. Wherever it lands, it holds every customer between its first and last.
+  The last anchor is the end of the list, requested in the opposite order: nothing comes after its first row.
 - A **gap** is the range from the last customer of one anchor to the first of the next. It is requested by range. If the
   list does not change, a gap takes one request: anchors are every second page, and two customers smaller than a full
   page, so that one page holds the customers of a gap and both of its ends.
@@ -24,9 +25,12 @@ link to a next page), or a response brought nothing new. Either way nothing is l
 some customers of its last instant and not others. The next response is read from that same instant on, and customers
 delivered already are recognised by their ids. (4) If that brings no progress, the instant has more customers than a
 page. It is read on its own, until one response holds all of it, or passes over it prove complete (`ties`); the next
-response starts right after it. (5) The listing ends with a response that brings nothing new, or with the last of eight
-in a row that reached the end of a list that keeps growing there. So everything before the last row is delivered, x
-advances, and (1) applies again. Customers before x are never delivered again, so none is delivered twice.
+response starts right after it. (5) The last anchor was requested from the end of the list, so it includes everybody who
+comes after the first instant that it shows: what a count cuts off is before them. If that instant is before the last
+one that was read, no gap is left: one request proves the end of a list of two pages. If not, there is a gap, as before
+any anchor. Where no anchor is left, the listing ends with a response that brings nothing new. So everything before the
+last row is delivered, x advances, and (1) applies again. Customers before x are never delivered again, so none is
+delivered twice.
 
 **Contradictions.** Nothing above rests on a count being right; counts only plan the requests. A count that is too small
 does not end a list, because links do not either: a range is read until nothing new comes. And no page is requested
@@ -54,11 +58,11 @@ first page that does not exist.
 
 import asyncio
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import pairwise
-from typing import Self
+from typing import Self, TypeAlias
 
 from attrs import define, evolve, field
 
@@ -77,7 +81,8 @@ MAX_SEGMENT = 5_000  # customers: the deepest OFFSET that an ordinary request co
 TARGET_SEGMENT = 4_500  # customers per segment, so that one that grew a little is still below the maximum
 MAX_SPLIT = 5  # segments, or groups of segments, that a longer range is split into at a time
 MAX_CONTRADICTIONS = 2  # counts in a row that are larger than what was delivered, with nothing read in between
-MAX_TAIL_POLLS = 8  # responses in a row that reach the end of a growing list; later customers are for the next listing
+
+_Read: TypeAlias = Callable[[], Awaitable[RawPage | None]]
 
 
 @define(eq=False)
@@ -89,7 +94,6 @@ class _Anchor:
             depend on this one, or None for the end of the list.
         keys: Keys of its customers, once they are known; empty if the page was past the end.
         resume_range: The range after it, where that does not follow from its last customer.
-        tail_count: Number of responses in a row, this one included, that reached the end of the list.
         error: Why the page could not be fetched.
         ready: Set when `keys` or `error` is.
     """
@@ -97,15 +101,12 @@ class _Anchor:
     fallback: "_Anchor | None" = None
     keys: Sequence[RecordKey] = ()
     resume_range: TimeRange | None = None
-    tail_count: int = 0
     error: Exception | None = None
     ready: asyncio.Event = field(factory=asyncio.Event)
 
     @classmethod
-    def from_keys(
-        cls, keys: Sequence[RecordKey], *, resume_range: TimeRange | None = None, tail_count: int = 0
-    ) -> "_Anchor":
-        anchor = cls(keys=keys, resume_range=resume_range, tail_count=tail_count)
+    def from_keys(cls, keys: Sequence[RecordKey], *, resume_range: TimeRange | None = None) -> "_Anchor":
+        anchor = cls(keys=keys, resume_range=resume_range)
         anchor.ready.set()
         return anchor
 
@@ -114,6 +115,14 @@ class _Anchor:
         if self.error:
             raise self.error
         return self.keys
+
+    def overlap(self, *, descending: bool) -> TimeRange:
+        """Return the range from the last instant but one of a page that is ready, or from its only one."""
+        created = [require_created(key) for key in reversed(self.keys)]
+        if not created:
+            return TimeRange()
+        before = next((each for each in created if each != created[0]), created[0])
+        return TimeRange(lte=latest(before)) if descending else TimeRange(gte=earliest(before))
 
 
 @define(eq=False)
@@ -243,10 +252,10 @@ class CreatedPaginator:
         if expected:
             return JobResult([], self._plan_jobs(start, 1, expected, end, created_range))
         page = await self._fetch_counted(self.page_size, created_range)
-        return await self._continue_range(page, cursor, end, created_range, start.tail_count)
+        return await self._continue_range(page, cursor, end, created_range)
 
     async def _continue_range(
-        self, page: RawPage, cursor: Cursor, end: _Anchor | None, created_range: TimeRange, tail_count: int = 0
+        self, page: RawPage, cursor: Cursor, end: _Anchor | None, created_range: TimeRange
     ) -> JobResult[RawPage]:
         """Decide from the first page of a range what is left to read of it."""
         keys, previous, has_new = page.keys, cursor.created, cursor.has_new(page.keys)
@@ -256,13 +265,12 @@ class CreatedPaginator:
             self._requests_left += 3  # for a page that the count does not tell of
         if has_new:
             cursor.advance(keys)
-        tail_count = tail_count + 1 if is_complete and not end else 0
-        reached_end = tail_count == MAX_TAIL_POLLS or (end and any(key.id == end.keys[0].id for key in keys))
+        reached_end = end and any(key.id == end.keys[0].id for key in keys)
         if not keys or (is_complete and (reached_end or not has_new)):
             return JobResult([page])
         if not is_complete and cursor.created and cursor.created in (previous, keys[0].created):
             return await self._after_ties(cursor.created, end)
-        start = _Anchor.from_keys(keys, tail_count=tail_count)
+        start = _Anchor.from_keys(keys)
         expected = page.count if page.has_next else page.rows
         return JobResult([page], self._plan_jobs(start, page.rows, expected, end, created_range))
 
@@ -286,21 +294,27 @@ class CreatedPaginator:
             numbers = [offset // anchor_size + 1 for offset in _split_offsets(count)]
         elif use_anchors:
             first_number = (anchor_size + already_read) // anchor_size + 1
-            numbers = range(first_number, math.ceil(count / anchor_size) + (end is None), 2)
-        offsets = [0, *(number * anchor_size for number in numbers), count]
+            numbers = range(first_number, math.ceil(count / anchor_size), 2)
         pages = NumberedPages(partial(self._fetch_counted, anchor_size, created_range))
+        anchors: list[tuple[_Anchor | None, _Read | None]]
+        anchors = [(_Anchor(fallback=end), partial(pages.read, number)) for number in numbers]
+        if end or expands:
+            anchors.append((end, None))
+        else:
+            end_range = created_range & start.overlap(descending=self.cursor.descending)
+            anchors.append((_Anchor(), partial(self._read_end, end_range)))
+        offsets = [0, *(number * anchor_size for number in numbers), count]
         jobs: list[Job[RawPage]] = []
-        for number, (low, high) in zip([*numbers, None], pairwise(offsets), strict=True):
-            anchor = _Anchor(fallback=end) if number else end
+        for (anchor, read), (low, high) in zip(anchors, pairwise(offsets), strict=True):
             jobs.append(Job(partial(self._read_gap, start, anchor, high - low if expands else 0), expands))
-            if anchor and number:
-                jobs.append(Job(partial(self._fetch_anchor, anchor, number, pages)))
+            if anchor and read:
+                jobs.append(Job(partial(self._fetch_anchor, anchor, read)))
                 start = anchor
         return jobs
 
-    async def _fetch_anchor(self, anchor: _Anchor, number: int, pages: NumberedPages) -> JobResult[RawPage]:
+    async def _fetch_anchor(self, anchor: _Anchor, read: _Read) -> JobResult[RawPage]:
         try:
-            page = await pages.read(number)
+            page = await read()
             anchor.keys = page.keys if page else ()
         except Exception as error:
             anchor.error = error
@@ -309,7 +323,14 @@ class CreatedPaginator:
             anchor.ready.set()
         return JobResult([page] if page else [])
 
-    async def _fetch_counted(self, size: int, created_range: TimeRange, number: int = 1) -> RawPage:
+    async def _read_end(self, created_range: TimeRange) -> RawPage:
+        """Read a range from the end of the list backwards; return the page in the order of the list."""
+        page = await self._fetch_counted(self.page_size, created_range, backwards=True)
+        return evolve(page, keys=page.keys[::-1])
+
+    async def _fetch_counted(
+        self, size: int, created_range: TimeRange, number: int = 1, *, backwards: bool = False
+    ) -> RawPage:
         """Request a page, and count the request towards the limit; passes over ties have their own."""
         if self._requests_left < 1:
             grows = self._check is not None and self._check.delivered > self._check.count
@@ -317,7 +338,7 @@ class CreatedPaginator:
             way_out = "list it when fewer customers are created" if grows else "does a cache or proxy ignore the query?"
             raise IncompleteListError(f"{problem}: 3 requests for each page were not enough; {way_out}")
         self._requests_left -= 1
-        return await self._fetch_checked(number, size, created_range)
+        return await self._fetch_checked(number, size, created_range, backwards=backwards)
 
     async def _after_ties(self, created: datetime, end: _Anchor | None) -> JobResult[RawPage]:
         """Read an instant that has more customers than a page, and continue after it."""

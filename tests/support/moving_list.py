@@ -2,7 +2,7 @@
 
 import random
 from bisect import bisect_left, bisect_right
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -14,12 +14,12 @@ from attrs import define, field
 from piriod_async.errors import NotFoundError
 from piriod_async.pagination.by_created import CreatedPaginator
 from piriod_async.pagination.cursor import Cursor
+from piriod_async.pagination.fetch import Fetch
 from piriod_async.pagination.raw_page import RawPage
 from piriod_async.pagination.time_range import TimeRange
 from tests.support.plain_crawl import plain_crawl
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
-Fetch: TypeAlias = Callable[[int, int, TimeRange], Awaitable[RawPage]]
 TieOrder: TypeAlias = Literal["stable", "random", "by slice"]
 ChangeKind: TypeAlias = Literal["create", "insert", "delete", "unmatch", "purge"]
 
@@ -90,7 +90,9 @@ class MovingList:
         """Return a list of the customers c0, c1, … created at these times, in microseconds after `EPOCH`."""
         return cls([ListedCustomer(f"c{index}", created_us) for index, created_us in enumerate(times)], **options)
 
-    def select(self, created_range: TimeRange, page_slice: tuple[int, int] = (0, 0)) -> list[ListedCustomer]:
+    def select(
+        self, created_range: TimeRange, page_slice: tuple[int, int] = (0, 0), *, backwards: bool = False
+    ) -> list[ListedCustomer]:
         """Return the customers that match at the moment, in order."""
         gte, lte = (None, None) if self.ignores_range else (created_range.gte, created_range.lte)
         low, high = gte and _to_microseconds(gte), lte and _to_microseconds(lte)
@@ -107,13 +109,13 @@ class MovingList:
             selected.sort(key=lambda customer: crc32(f"{page_slice} {customer.id}".encode()))
         if self.ignores_ordering:
             return selected[::-1]
-        return sorted(selected, key=lambda customer: customer.created_us, reverse=self.descending)
+        return sorted(selected, key=lambda customer: customer.created_us, reverse=self.descending != backwards)
 
-    async def fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
+    async def fetch(self, number: int, size: int, created_range: TimeRange, *, backwards: bool = False) -> RawPage:
         """Return a page at once."""
-        return self.respond(number, size, created_range)
+        return self.respond(number, size, created_range, backwards=backwards)
 
-    def respond(self, number: int, size: int, created_range: TimeRange) -> RawPage:
+    def respond(self, number: int, size: int, created_range: TimeRange, *, backwards: bool = False) -> RawPage:
         """Return a page, as the framework does: COUNT, then SELECT, then cut the rows to the count."""
         size = min(size, self.max_page_size)
         offset = (number - 1) * size
@@ -121,7 +123,7 @@ class MovingList:
         total = self.count_as(counted)
         self.requests.append((number, size, created_range, total))
         self.mid_request()
-        selected = self.select(created_range, (offset, size))
+        selected = self.select(created_range, (offset, size), backwards=backwards)
         self.races += len(selected) < counted
         if number > 1 and offset >= (total if self.links == "count" else len(selected)):
             raise NotFoundError("Invalid page.", status=404)
@@ -181,7 +183,7 @@ class StaticList:
     step: int = 7_919
     requests: list[tuple[int, int, int]] = field(factory=list)
 
-    async def fetch(self, number: int, size: int, created_range: TimeRange) -> RawPage:
+    async def fetch(self, number: int, size: int, created_range: TimeRange, *, backwards: bool = False) -> RawPage:
         """Return a page at once."""
         times = range(0, self.length * self.step, self.step)
         first = bisect_left(times, _to_microseconds(created_range.gte)) if created_range.gte else 0
@@ -190,7 +192,8 @@ class StaticList:
         offset = first + (number - 1) * size
         if number > 1 and offset >= end:
             raise NotFoundError("Invalid page.", status=404)
-        keys = [Key(f"c{index}", _to_datetime(times[index])) for index in range(offset, min(offset + size, end))]
+        rows = range(first, end)[::-1] if backwards else range(first, end)
+        keys = [Key(f"c{index}", _to_datetime(times[index])) for index in rows[offset - first :][:size]]
         has_next = offset + size < end
         return RawPage(keys=keys, count=end - first, has_next=has_next, raw=b"")
 

@@ -17,8 +17,8 @@ both_ways = pytest.mark.parametrize("descending", [False, True])
 
 
 def without_created(fetch):
-    async def fetch_without(*request):
-        page = await fetch(*request)
+    async def fetch_without(*request, **options):
+        page = await fetch(*request, **options)
         return evolve(page, keys=[key._replace(created=None) for key in page.keys])
 
     return fetch_without
@@ -29,8 +29,8 @@ async def test_list_shrinks(left):
     """Anchors past the end, even far more of them than the prefetch limit, lose nothing of what is left."""
     customers = MovingList.created_at([7 * n for n in range(5_000)])
 
-    async def fetch(*request):
-        page = customers.respond(*request)
+    async def fetch(*request, **options):
+        page = customers.respond(*request, **options)
         del customers.customers[left:]
         return page
 
@@ -38,28 +38,54 @@ async def test_list_shrinks(left):
 
 
 def growing(customers, per_request):
-    async def fetch(*request):
+    async def fetch(*request, **options):
         length = len(customers.customers)
         customers.customers += [ListedCustomer(f"n{n}", 7 * n) for n in range(length, length + per_request)]
-        return customers.respond(*request)
+        return customers.respond(*request, **options)
 
     return fetch
 
 
-async def test_list_grows():
-    """A list that grows at its end is delivered without duplicates, and the listing ends."""
+@pytest.mark.parametrize("per_request", [50, 100])
+async def test_list_grows(per_request):
+    """A list that grows by a page with each request is delivered without duplicates, and the listing ends."""
     customers = MovingList.created_at([7 * n for n in range(1_000)])
-    ids = await read_ids(growing(customers, 50))
+    ids = await read_ids(growing(customers, per_request))
     assert ids[:1_000] == [f"c{n}" for n in range(1_000)]
     assert len(ids) == len(set(ids))
 
 
 async def test_list_grows_too_fast():
-    """A list that grows by a page with each request is an error after three requests a page, and a hundred."""
+    """A list that grows by ten pages with each request is an error after three requests a page, and a hundred."""
     customers = MovingList.created_at([7 * n for n in range(1_000)])
     with pytest.raises(IncompleteListError, match="grows faster than it is read"):
-        await read(growing(customers, 100))
-    assert len(customers.requests) == 3 * 11 + 100  # 1,100 customers by then, in pages of 100
+        await read(growing(customers, 1_000))
+    assert len(customers.requests) == 3 * 20 + 100 + 1  # 2,000 customers at first; and an instant between two anchors
+
+
+@both_ways
+@pytest.mark.parametrize("tied", [False, True])
+async def test_end_of_list(tied, descending):
+    """One request proves the end of a list, unless it does not reach an instant before the last one that was read."""
+    times = [7 * (99 if tied and n in (98, 100, 101) else n) for n in range(150)]
+    customers = MovingList.created_at(times[::-1] if descending else times, descending=descending)
+    assert len(set(await read_ids(customers.fetch, descending=descending))) == 150
+    assert len(customers.requests) == 2
+
+
+async def test_end_of_list_cut():
+    """A customer that comes between COUNT and SELECT of the last response pushes none out of the listing."""
+    customers = MovingList.created_at([7 * n for n in range(150)])
+
+    def insert():
+        if len(customers.requests) == 2:
+            customers.customers.append(ListedCustomer("new", 7 * 120 + 1))
+
+    customers.mid_request = insert
+    ids = await read_ids(customers.fetch)
+    assert [id_ for id_ in ids if id_ != "new"] == [f"c{n}" for n in range(150)]
+    assert customers.requests[1][-1] == 52  # counted two customers of the first page, but those are not shown then
+    assert len(customers.requests) == 3
 
 
 @pytest.mark.parametrize("max_segment", [60, MAX_SEGMENT])
@@ -142,10 +168,10 @@ async def test_resume(descending):
 async def test_request_fails():
     """The error of a request is raised after the pages before it, and cancels the others."""
 
-    async def fetch(number, size, created_range):
+    async def fetch(number, size, created_range, **options):
         if number == 7:
             raise ZeroDivisionError
-        return await StaticList(3_000).fetch(number, size, created_range)
+        return await StaticList(3_000).fetch(number, size, created_range, **options)
 
     delivered = []
 

@@ -70,8 +70,8 @@ async def test_no_links(descending):
     """A server that never links to a next page is read by its counts."""
     customers = MovingList.created_at([7 * n for n in range(350)] + [5_000] * 250, descending=descending)
 
-    async def fetch(*request):
-        return evolve(await customers.fetch(*request), has_next=False)
+    async def fetch(*request, **options):
+        return evolve(await customers.fetch(*request, **options), has_next=False)
 
     ids = await read_ids(fetch, descending=descending)
     assert sorted(ids) == sorted(customer.id for customer in customers.customers)
@@ -89,11 +89,11 @@ async def test_lagging_replica(length, lag, from_replica, page_size, descending)
     primary = list_of(length, descending=descending)
     replica = evolve(primary, customers=primary.customers[:-lag])
 
-    async def fetch(number, size, created_range):
+    async def fetch(number, size, created_range, *, backwards=False):
         primary.requests.append((number, size, created_range, 0))
-        is_first = number == 1 and not created_range.gte and (descending or not created_range.lte)
+        is_first = number == 1 and not created_range.gte and not backwards and (descending or not created_range.lte)
         lags = from_replica[len(primary.requests) % len(from_replica)] and not is_first
-        return (replica if lags else primary).respond(number, size, created_range)
+        return (replica if lags else primary).respond(number, size, created_range, backwards=backwards)
 
     keys = []
     with suppress(IncompleteListError):
@@ -106,9 +106,9 @@ async def test_range_rounded():
     """A server that rounds the end of a range to seconds loses customers between pages; the count tells."""
     customers = MovingList.created_at([90_000 * n for n in range(400)])
 
-    async def fetch(number, size, created_range):
+    async def fetch(number, size, created_range, **options):
         lte = created_range.lte and created_range.lte.replace(microsecond=0)
-        return customers.respond(number, size, evolve(created_range, lte=lte))
+        return customers.respond(number, size, evolve(created_range, lte=lte), **options)
 
     keys = []
     with pytest.raises(IncompleteListError, match=r"counts 400 customers, and its pages have 3\d\d: its responses"):

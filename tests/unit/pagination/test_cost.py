@@ -32,12 +32,12 @@ class DelayedServer:
     total_delay: float = 0.0
     _limit: asyncio.Semaphore = field(factory=lambda: asyncio.Semaphore(CONCURRENCY))
 
-    async def fetch(self, *request):
+    async def fetch(self, *request, **options):
         async with self._limit:
             delay = self.delay()
             self.total_delay += delay
             await asyncio.sleep(delay)
-            return await self.fetch_now(*request)
+            return await self.fetch_now(*request, **options)
 
 
 def measure(read_all, length, delay=lambda: 1):
@@ -127,8 +127,8 @@ async def test_memory():
     for length in (10_000, 100_000):
         customers = StaticList(length)
 
-        async def fetch(*request, customers=customers):
-            page = await customers.fetch(*request)
+        async def fetch(*request, customers=customers, **options):
+            page = await customers.fetch(*request, **options)
             customers.requests.clear()
             return evolve(page, raw=bytes(1_300 * len(page.keys)))  # as many as the API's own have
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from functools import partial
 from itertools import accumulate
 
 import pytest
@@ -42,15 +43,15 @@ class PendingRequests:
 
     Attributes:
         customers: The list.
-        futures: Future and arguments of each pending request.
+        futures: Future of each pending request, and what responds to it.
     """
 
     customers: MovingList
     futures: list = field(factory=list)
 
-    async def fetch(self, *request):
+    async def fetch(self, *request, **options):
         future = asyncio.get_running_loop().create_future()
-        self.futures.append((future, request))
+        self.futures.append((future, partial(self.customers.respond, *request, **options)))
         return await future
 
     async def settle(self, listing):
@@ -62,9 +63,9 @@ class PendingRequests:
             await asyncio.sleep(0)
 
     def respond(self, index):
-        future, request = self.futures.pop(index)
+        future, respond = self.futures.pop(index)
         try:
-            future.set_result(self.customers.respond(*request))
+            future.set_result(respond())
         except NotFoundError as error:
             future.set_exception(error)
 
@@ -180,11 +181,11 @@ async def test_plain_crawl_fails():
         customers = MovingList.created_at([7 * n for n in range(300)], rng=rng)
         at_start = {customer.id for customer in customers.customers}
 
-        async def fetch(*request, rng=rng, customers=customers):
+        async def fetch(*request, rng=rng, customers=customers, **options):
             await asyncio.sleep(0)
             if rng.random() < 0.4:
                 customers.change(rng.choice(CHANGES))
-            return customers.respond(*request)
+            return customers.respond(*request, **options)
 
         ids = [key.id for key in await read_plain(fetch, page_size=20)]
         failures += len(ids) != len(set(ids)) or not at_start - customers.removed_ids <= set(ids)

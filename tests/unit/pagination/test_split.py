@@ -90,12 +90,12 @@ async def test_exactly_once(
     # as delivered: ties, as printed, in any order
     delivered = cursor.take_new(list(map(customers.key_of, at_start))[:already_read])
 
-    async def fetch(*request):
+    async def fetch(*request, **options):
         for _ in range(rng.randrange(4)):
             await asyncio.sleep(0)
         while rng.random() < change_rate:
             customers.change(rng.choice((*CHANGES, "purge")))
-        return customers.respond(*request)
+        return customers.respond(*request, **options)
 
     ranges = await split(fetch, parts, page_size=page_size, created_range=created_range, cursor=cursor)
     assert len(ranges) <= parts
@@ -142,7 +142,7 @@ async def test_printed_digits(steps, place, unit, is_rounded, offset):
     printed = [(time + size // 2 * is_rounded) // size * size // 10 for time in times]
     page = RawPage(keys=[Key(f"c{index}", at(time)) for index, time in enumerate(printed)], count=len(times), raw=b"")
 
-    async def fetch(*_):
+    async def fetch(*_, **__):
         return page
 
     ranges = await split(fetch, 2, page_size=100)
@@ -186,8 +186,8 @@ async def test_server_without_links():
     """A page without a link to a next one is not the last, on a server whose first page has none either."""
     customers = StaticList(1_000)
 
-    async def fetch(*request):
-        return evolve(await customers.fetch(*request), has_next=False)
+    async def fetch(*request, **options):
+        return evolve(await customers.fetch(*request, **options), has_next=False)
 
     assert len(await split(fetch, 4)) == 4
 
@@ -228,8 +228,8 @@ async def test_list_that_shrinks():
     """A cut on a page that no longer exists is left out."""
     customers = MovingList.created_at(range(0, 700, 7))
 
-    async def fetch(*request):
-        page = customers.respond(*request)
+    async def fetch(*request, **options):
+        page = customers.respond(*request, **options)
         del customers.customers[40:]
         return page
 
@@ -243,7 +243,7 @@ async def test_ends_of_the_calendar(moment):
     """A cut at the first or the last instant of the calendar has two sides, or is left out."""
     keys = [Key(f"c{index}", moment) for index in range(10)]
 
-    async def fetch(*_):
+    async def fetch(*_, **__):
         return RawPage(keys=keys, count=100, has_next=True, raw=b"")
 
     assert_partition(await split(fetch, 3), ALL)

@@ -99,10 +99,10 @@ async def test_every_reading_twice(seed):
     customers = MovingList.created_at([7 * seed] * 60, tie_order="by slice", max_page_size=20)
     passes = []
 
-    async def fetch(number, size, created_range):
+    async def fetch(number, size, created_range, **options):
         if number == 1 and created_range.gte:
             passes.append(size)
-        return customers.respond(number, size, created_range)
+        return customers.respond(number, size, created_range, **options)
 
     pages = await TieReader(fetch, lambda: 8, descending=False).read(
         EPOCH + timedelta(microseconds=7 * seed), TimeRange(), 20
@@ -163,8 +163,8 @@ async def test_instant_emptied(descending):
     customers = MovingList.created_at([-time for time in times] if descending else times, descending=descending)
     kept = [customer for customer in customers.customers if abs(customer.created_us) != 7]
 
-    async def fetch(*request):
-        page = customers.respond(*request)
+    async def fetch(*request, **options):
+        page = customers.respond(*request, **options)
         customers.customers[:] = kept
         return page
 
@@ -217,7 +217,7 @@ async def test_cancelled():
     )
     blocked = []
 
-    async def fetch(number, size, created_range):
+    async def fetch(number, size, created_range, **options):
         if (
             created_range.gte
             and created_range.lte
@@ -225,7 +225,7 @@ async def test_cancelled():
         ):
             blocked.append(number)
             await asyncio.Event().wait()
-        return customers.respond(number, size, created_range)
+        return customers.respond(number, size, created_range, **options)
 
     pages = paginate(fetch)
     await anext(pages)
