@@ -157,7 +157,7 @@ class CustomerQuery:
 
     def __attrs_post_init__(self) -> None:
         if self.orders_by_created and self.page_size < MIN_PAGE_SIZE_BY_CREATED:
-            reason = "two customers of every page go into checking that none was missed"
+            reason = "three customers of every page go into checking that none was missed"
             expected = f"{MIN_PAGE_SIZE_BY_CREATED} or more if ordered by {self.ordering!r}: {reason}"
             raise _invalid("page_size", self.page_size, expected)
         if self.created__gte and self.created__lte and self.created__gte > self.created__lte:

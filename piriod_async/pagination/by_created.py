@@ -5,9 +5,9 @@ later row moves up by one, and the row that crosses a page boundary is skipped. 
 
 - An **anchor** is a page requested by number. Wherever it lands, it holds every customer between its first and last.
   The last anchor is the end of the list, requested in the opposite order: nothing comes after its first row.
-- A **gap** is the range from the last customer of one anchor to the first of the next. It is requested by range. If the
-  list does not change, a gap takes one request: anchors are every second page, and two customers smaller than a full
-  page, so that one page holds the customers of a gap and both of its ends.
+- A **gap** is the range from the last customer of one anchor to the first of the next, and on to the next instant. It
+  is requested by range. If the list does not change, a gap takes one request: anchors are every second page, and three
+  customers smaller than a full page, so that one page holds the customers of a gap, both of its ends, and one more.
 
 **Guarantee.** A customer that matches the filters from before the first request until after the last is delivered. No
 customer is delivered twice. Customers are delivered in the order of `created`.
@@ -19,18 +19,17 @@ first, selects afterwards, and cuts the rows to the count. So a short page prove
 
 **Proof.** Assume that everything before instant x has been delivered, and consider the next response, read from x on.
 (1) Its rows are neighbours at one moment and start at or before x, so they include every customer between x and the
-last row that matches throughout. (2) An anchor starts after x only if the gap before it has been read up to the
-anchor's first customer: either that customer was among the rows of the gap and none were cut off (count <= rows, and no
-link to a next page), or a response brought nothing new. Either way nothing is left in between. (3) A response may hold
-some customers of its last instant and not others. The next response is read from that same instant on, and customers
-delivered already are recognised by their ids. (4) If that brings no progress, the instant has more customers than a
-page. It is read on its own, until one response holds all of it, or passes over it prove complete (`ties`); the next
-response starts right after it. (5) The last anchor was requested from the end of the list, so it includes everybody who
-comes after the first instant that it shows: what a count cuts off is before them. If that instant is before the last
-one that was read, no gap is left: one request proves the end of a list of two pages. If not, there is a gap, as before
-any anchor. Where no anchor is left, the listing ends with a response that brings nothing new. So everything before the
-last row is delivered, x advances, and (1) applies again. Customers before x are never delivered again, so none is
-delivered twice.
+last row that matches throughout. (2) An anchor starts after x only if the gap before it has been read beyond the
+anchor's first instant: either a row of the gap is after it, or a response brought nothing new. Either way nothing is
+left in between. (3) A response may hold some customers of its last instant and not others. The next response is read
+from that same instant on, and customers delivered already are recognised by their ids. (4) If that brings no progress,
+the instant has more customers than a page. It is read on its own, until one response holds all of it, or passes over it
+prove complete (`ties`); the next response starts right after it. (5) The last anchor was requested from the end of the
+list, so it includes everybody who comes after the first instant that it shows: what a count cuts off is before them. If
+that instant is before the last one that was read, no gap is left: one request proves the end of a list of two pages. If
+not, there is a gap, as before any anchor. Where no anchor is left, the listing ends with a response that brings nothing
+new. So everything before the last row is delivered, x advances, and (1) applies again. Customers before x are never
+delivered again, so none is delivered twice.
 
 **Contradictions.** Nothing above rests on a count being right; counts only plan the requests. A count that is too small
 does not end a list, because links do not either: a range is read until nothing new comes. And no page is requested
@@ -41,15 +40,14 @@ once more (with `-created`, only up to the first customer). If it counts no more
 If not, the listing is read on from its end, counts again, and raises. If that request is counted differently now, a few
 customers (2, and 1 %) may have come where the list was read already; if it is not, none may be missing.
 
-**Limits.** A customer can still be lost if others enter between COUNT and SELECT of the very response that ends a gap,
-while a customer of its last instant moves within the order of ties (ties come in random order, or one left and came
-back): 8 of 2,000 simulated listings with random ties and such an entry in *every* request. A replica that lags is
-noticed only if the repeated request is not answered by one that lags as much, and by no more than a few customers on a
-list that changes. The counts tell nothing about a filter over joined tables that repeats customers. A list of one page
-is what that one response said. If more customers share an instant than a page holds (as printed, which may be to the
-second), they are read by page number, however deep, and held back until passes prove complete; after eight that do not,
-or eight more once they have shown everybody, the listing raises. One can be lost if another one comes back among the
-ties just as a third one leaves, so that the counts do not tell.
+**Limits.** A customer can be lost if others enter between COUNT and SELECT of a response that brings nothing new, while
+one that was read has left and comes back: 1 of 3,000 simulated listings of many ties, in random order, with such an
+entry in *every* request. A list of one page is what that one response said. A replica that lags is noticed only if the
+repeated request is not answered by one that lags as much, and by no more than a few customers on a list that changes.
+The counts tell nothing about a filter over joined tables that repeats customers. If more customers share an instant
+than a page holds (as printed, which may be to the second), they are read by page number, however deep, and held back
+until passes prove complete; after eight that do not, or eight more once they have shown everybody, the listing raises.
+One can be lost if another one comes back among the ties just as a third one leaves, so that the counts do not tell.
 
 **Termination.** A listing sends at most 3 requests for each page that was counted first or linked to beyond the count,
 and 100 more, not counting passes over ties: of these there are at most sixteen over an instant, and each ends at the
@@ -76,7 +74,7 @@ from piriod_async.pagination.raw_page import RawPage, RecordKey
 from piriod_async.pagination.ties import TieReader
 from piriod_async.pagination.time_range import TimeRange, earliest, latest
 
-MIN_PAGE_SIZE_BY_CREATED = 10  # below that, the two customers that each gap shares with its anchors cost too much
+MIN_PAGE_SIZE_BY_CREATED = 10  # below that, the three customers that each gap shares with its anchors cost too much
 MAX_SEGMENT = 5_000  # customers: the deepest OFFSET that an ordinary request costs the server
 TARGET_SEGMENT = 4_500  # customers per segment, so that one that grew a little is still below the maximum
 MAX_SPLIT = 5  # segments, or groups of segments, that a longer range is split into at a time
@@ -115,14 +113,6 @@ class _Anchor:
         if self.error:
             raise self.error
         return self.keys
-
-    def overlap(self, *, descending: bool) -> TimeRange:
-        """Return the range from the last instant but one of a page that is ready, or from its only one."""
-        created = [require_created(key) for key in reversed(self.keys)]
-        if not created:
-            return TimeRange()
-        before = next((each for each in created if each != created[0]), created[0])
-        return TimeRange(lte=latest(before)) if descending else TimeRange(gte=earliest(before))
 
 
 @define(eq=False)
@@ -242,11 +232,7 @@ class CreatedPaginator:
             end_created = require_created(end.keys[0])
             if cursor.is_behind(end_created):
                 return JobResult([])  # the anchors overlap
-            if end_created == cursor.created and not start.resume_range:
-                return await self._after_ties(end_created, end)
-            created_range &= (
-                TimeRange(gte=earliest(end_created)) if cursor.descending else TimeRange(lte=latest(end_created))
-            )
+            created_range &= _from_second_instant(end.keys, descending=not cursor.descending)
         if created_range.empty:
             return JobResult([])
         if expected:
@@ -265,8 +251,8 @@ class CreatedPaginator:
             self._requests_left += 3  # for a page that the count does not tell of
         if has_new:
             cursor.advance(keys)
-        reached_end = end and any(key.id == end.keys[0].id for key in keys)
-        if not keys or (is_complete and (reached_end or not has_new)):
+        reached_end = end and cursor.is_behind(require_created(end.keys[0]))
+        if not keys or reached_end or (is_complete and not has_new):
             return JobResult([page])
         if not is_complete and cursor.created and cursor.created in (previous, keys[0].created):
             return await self._after_ties(cursor.created, end)
@@ -286,7 +272,7 @@ class CreatedPaginator:
             end: The anchor at the end of the range.
             created_range: The range.
         """
-        anchor_size = self.page_size - 2
+        anchor_size = self.page_size - 3
         use_anchors = self.page_size >= MIN_PAGE_SIZE_BY_CREATED
         expands = use_anchors and count > MAX_SEGMENT
         numbers: Sequence[int] = ()
@@ -301,7 +287,7 @@ class CreatedPaginator:
         if end or expands:
             anchors.append((end, None))
         else:
-            end_range = created_range & start.overlap(descending=self.cursor.descending)
+            end_range = created_range & _from_second_instant(start.keys[::-1], descending=self.cursor.descending)
             anchors.append((_Anchor(), partial(self._read_end, end_range)))
         offsets = [0, *(number * anchor_size for number in numbers), count]
         jobs: list[Job[RawPage]] = []
@@ -348,6 +334,13 @@ class CreatedPaginator:
         after = TimeRange(lte=earliest(created)) if self.cursor.descending else TimeRange(gte=latest(created))
         start = _Anchor.from_keys([key for page in pages for key in page.keys], resume_range=after)
         return JobResult(pages, [Job(partial(self._read_gap, start, end))])
+
+
+def _from_second_instant(keys: Sequence[RecordKey], *, descending: bool) -> TimeRange:
+    """Return the range from the second instant of a page on, or from its only one."""
+    created = map(require_created, keys)
+    first = next(created, None)
+    return Cursor(descending, next((each for each in created if each != first), first)).remaining()
 
 
 def _split_offsets(count: int) -> list[int]:

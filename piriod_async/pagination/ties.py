@@ -134,7 +134,7 @@ class TieReader:
         await cancel_and_wait(self._tasks.values())
 
     async def _read_ties(self, created: datetime, instant: TimeRange, page_size: int) -> list[RawPage]:
-        """Read an instant in one response, or by page number until passes are complete.
+        """Read an instant by page number until passes are complete.
 
         Each pass requests smaller pages than the one before, because the order of ties may depend on their size. Once
         they have shown as many customers as there are, the same pages show them again if the list did not change.
@@ -144,8 +144,6 @@ class TieReader:
         sizes_again: Iterator[int] | None = None
         while len(passes) < MAX_TIE_PASSES * (1 if sizes_again is None else 2):
             first = await self.fetch(1, size, instant)
-            if first.is_complete:
-                return [first]  # one response, of one moment, that nothing is missing from
             expected = len(passes[-1].ids) if passes else first.count
             passes.append(_Pass(size, [first, *await self._remaining_pages(first, expected, size, instant)]))
             if complete := _find_complete(passes):

@@ -121,7 +121,7 @@ BAD_ORDERINGS = [
     *("created\n", "created name", "créated", "1created", "created;name", "?", b"created", 0, True, ["created"]),
 ]
 SIZE = "a whole number of customers, 1 to 100"
-BY_CREATED = "10 or more if ordered by {!r}: two customers of every page go into checking that none was missed"
+BY_CREATED = "10 or more if ordered by {!r}: three customers of every page go into checking that none was missed"
 BAD_SIZES = [
     *({"page_size": value} for value in (0, -1, 101, 10**30, True, False, "20", b"20", 20.0, None)),
     *({"page_size": value, "ordering": "name"} for value in (0, 101)),
