@@ -26,10 +26,14 @@ EXPORTS = {
     "Arrow, pyarrow.json": "exports:arrow_by_hand",
     "Parquet, pyarrow.json": "exports:parquet_by_hand",
 }
+SHORT_LISTS = {
+    "across": "short_lists:read_across",
+    "by hand": "short_lists:read_by_hand",
+}
 
 
 def load(name: str) -> Client:
     """Import a client's function."""
-    module, _, function = (CLIENTS | EXPORTS)[name].partition(":")
+    module, _, function = (CLIENTS | EXPORTS | SHORT_LISTS)[name].partition(":")
     client: Client = getattr(import_module(f"benchmarks.clients.{module}"), function)
     return client

@@ -25,12 +25,14 @@ class PlannedRequest:
         page_size: Page size.
         created_range: Bounds of `created`.
         count: Customers within them.
+        backwards: Whether the newest customers come first.
     """
 
     page: int
     page_size: int
     created_range: TimeRange
     count: int
+    backwards: bool
 
     @property
     def is_wide(self) -> bool:
@@ -41,7 +43,7 @@ class PlannedRequest:
     def params(self) -> list[tuple[str, str]]:
         """Its query string, as pairs."""
         bounds = self.created_range
-        return CustomerQuery().params(
+        return CustomerQuery(ordering="-created" if self.backwards else "created").params(
             page=self.page, page_size=self.page_size, created__gte=bounds.gte, created__lte=bounds.lte
         )
 
@@ -51,15 +53,16 @@ def plan_requests(created: Sequence[datetime], concurrency: int = 8, page_size: 
     customers = [Customer(id=str(index), name="", created=moment) for index, moment in enumerate(created)]
     requests: list[PlannedRequest] = []
 
-    async def fetch(page: int, size: int, bounds: TimeRange) -> RawPage:
+    async def fetch(page: int, size: int, bounds: TimeRange, *, backwards: bool = False) -> RawPage:
         await asyncio.sleep(0)
         start = bisect_left(created, bounds.gte) if bounds.gte else 0
         stop = bisect_right(created, bounds.lte) if bounds.lte else len(created)
-        requests.append(PlannedRequest(page, size, bounds, stop - start))
+        requests.append(PlannedRequest(page, size, bounds, stop - start, backwards))
         offset = start + (page - 1) * size
         if page > 1 and offset >= stop:
             raise NotFoundError("no such page", status=404)
-        keys, has_next = customers[offset : min(offset + size, stop)], offset + size < stop
+        rows = customers[start:stop][:: -1 if backwards else 1]
+        keys, has_next = rows[offset - start :][:size], offset + size < stop
         return RawPage(keys=keys, count=stop - start, has_next=has_next, raw=b"")
 
     async def crawl() -> int:

@@ -23,13 +23,13 @@ last row that matches throughout. (2) An anchor starts after x only if the gap b
 anchor's first instant: either a row of the gap is after it, or a response brought nothing new. Either way nothing is
 left in between. (3) A response may hold some customers of its last instant and not others. The next response is read
 from that same instant on, and customers delivered already are recognised by their ids. (4) If that brings no progress,
-the instant has more customers than a page. It is read on its own, until one response holds all of it, or passes over it
-prove complete (`ties`); the next response starts right after it. (5) The last anchor was requested from the end of the
-list, so it includes everybody who comes after the first instant that it shows: what a count cuts off is before them. If
-that instant is before the last one that was read, no gap is left: one request proves the end of a list of two pages. If
-not, there is a gap, as before any anchor. Where no anchor is left, the listing ends with a response that brings nothing
-new. So everything before the last row is delivered, x advances, and (1) applies again. Customers before x are never
-delivered again, so none is delivered twice.
+the instant has more customers than a page. It is read on its own, until passes over it prove complete (`ties`); the
+next response starts right after it. (5) The last anchor was requested from the end of the list, so it includes
+everybody who comes after the first instant that it shows: what a count cuts off is before them. If that instant is
+before the last one that was read, no gap is left: one request proves the end of a list of two pages. If not, there is a
+gap, as before any anchor. Where no anchor is left, the listing ends with a response that brings nothing new. So
+everything before the last row is delivered, x advances, and (1) applies again. Customers before x are never delivered
+again, so none is delivered twice.
 
 **Contradictions.** Nothing above rests on a count being right; counts only plan the requests. A count that is too small
 does not end a list, because links do not either: a range is read until nothing new comes. And no page is requested
@@ -139,6 +139,7 @@ class CreatedPaginator:
     _requests_left: float = field(default=math.inf, init=False)
     _counted_range: TimeRange = field(factory=TimeRange, init=False)
     _contradictions: int = field(default=0, init=False)
+    _reads_backwards: bool = field(default=True, init=False)
     _check: CountCheck | None = field(default=None, init=False)
     _fetch_checked: Fetch = field(init=False)
     _ties: TieReader = field(init=False)
@@ -284,7 +285,7 @@ class CreatedPaginator:
         pages = NumberedPages(partial(self._fetch_counted, anchor_size, created_range))
         anchors: list[tuple[_Anchor | None, _Read | None]]
         anchors = [(_Anchor(fallback=end), partial(pages.read, number)) for number in numbers]
-        if end or expands:
+        if end or expands or not self._reads_backwards:
             anchors.append((end, None))
         else:
             end_range = created_range & _from_second_instant(start.keys[::-1], descending=self.cursor.descending)
@@ -309,9 +310,16 @@ class CreatedPaginator:
             anchor.ready.set()
         return JobResult([page] if page else [])
 
-    async def _read_end(self, created_range: TimeRange) -> RawPage:
-        """Read a range from the end of the list backwards; return the page in the order of the list."""
-        page = await self._fetch_counted(self.page_size, created_range, backwards=True)
+    async def _read_end(self, created_range: TimeRange) -> RawPage | None:
+        """Read a range from the end of the list backwards; return the page in the order of the list.
+
+        A server may ignore the ordering, and have the listing's by chance. Then the end is read by range, as a gap.
+        """
+        try:
+            page = await self._fetch_counted(self.page_size, created_range, backwards=True)
+        except IncompleteListError:
+            self._reads_backwards = False
+            return None
         return evolve(page, keys=page.keys[::-1])
 
     async def _fetch_counted(

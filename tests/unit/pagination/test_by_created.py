@@ -122,6 +122,18 @@ async def test_ordering_ignored():
     assert len(customers.requests) == 1
 
 
+@pytest.mark.parametrize("length", [150, 300, 2_000])
+async def test_fixed_ordering(length):
+    """A server that always orders by `created` is read completely; the end of the list takes two more requests."""
+    customers = MovingList.created_at([7 * n for n in range(length)])
+
+    async def fetch(*request, **_):
+        return customers.respond(*request)
+
+    assert await read_ids(fetch) == [f"c{n}" for n in range(length)]
+    assert len(customers.requests) == length // 100 + 3
+
+
 async def test_range_ignored():
     """A server that ignores the range of `created` is an error."""
     customers = MovingList.created_at([7 * n for n in range(300)], ignores_range=True)
