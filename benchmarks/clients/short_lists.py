@@ -56,7 +56,8 @@ async def read_by_hand(config: ClientConfig) -> int:
                 page = await fetch(workspace, 1)
                 customers += len(page.results)
                 for number in range(2, ceil(page.count / PAGE_SIZE) + 1):
-                    customers += len((await fetch(workspace, number)).results)
+                    page = await fetch(workspace, number)
+                    customers += len(page.results)
 
         await asyncio.gather(*(work() for _ in range(config.concurrency)))
     return customers
