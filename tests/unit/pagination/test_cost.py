@@ -106,6 +106,21 @@ def test_slow_consumer(pace):
     assert elapsed <= 1.1 * max(pace * len(pages), fastest) + 0.4
 
 
+@pytest.mark.parametrize("length", [2_500, 20_000])
+def test_consumer_that_stops(length):
+    """A consumer that stops on the first page, but stays, has at most twelve pages requested."""
+    customers, clock = StaticList(length), Clock()
+
+    async def read_first():
+        server = DelayedServer(customers.fetch, lambda: 1)
+        async with aclosing(paginate(server.fetch)) as pages:
+            assert len((await anext(pages)).keys) == 100
+            await asyncio.sleep(100)
+
+    run_virtual(read_first(), clock)
+    assert 1 < len(customers.requests) <= 12
+
+
 @pytest.mark.no_cover  # tracing takes five times as long
 async def test_database():
     """The rows that OFFSET skips and COUNT counts grow little faster than the list."""
