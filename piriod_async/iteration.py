@@ -225,9 +225,11 @@ class Iteration:
 
     async def _fetch(self, number: int, size: int, created_range: TimeRange, *, backwards: bool = False) -> RawPage:
         request = RequestInfo(page=number, workspace=self.workspace)
+        is_awaited = self.cursor is not None and (self.total is None or backwards)  # mostly the only page, or two
+        decode_body = self._decoder.decode_page if is_awaited else self._decoder.decode_keys
 
         async def decode(response: Response) -> RawPage:
-            page = evolve(await self._decoder.decode_keys(response.body), response=response.info)
+            page = evolve(await decode_body(response.body), response=response.info)
             if page.rows:
                 return page
             if page.count > (number - 1) * size:  # the list is being emptied, or the server errs

@@ -35,6 +35,17 @@ class PageDecoder:
             async with self._lock_of_running_loop():
                 return await records.decode_keys(body)
 
+    async def decode_page(self, body: bytes) -> RawPage:
+        """Decode the customers of a response whose consumer waits for them: they are its keys.
+
+        Raises:
+            DecodeError: The body is not a page.
+        """
+        await self._take_turn()
+        with suppress(*strict.DECODE_ERRORS):
+            return strict.decode_page(body)
+        return await self.decode_keys(body)
+
     async def decode_customers(self, page: RawPage, *, by_created: bool, reported: set[int]) -> DecodedPage:
         """Decode the customers that a page adds to a listing.
 
@@ -43,13 +54,21 @@ class PageDecoder:
             by_created: Whether a customer needs a creation time to have a place in the listing.
             reported: The `unplaced_ids` of earlier pages; those of this page are added.
         """
-        lock = self._lock_of_running_loop()
-        await lock.acquire()
-        asyncio.get_running_loop().call_soon(lock.release)  # in the next iteration, without delaying this page
+        if not page.unplaced_ids:
+            customers = tuple(key for key in page.keys if isinstance(key, Customer))
+            if len(customers) == len(page.keys):
+                return DecodedPage(customers)
+        await self._take_turn()
         if not page.unplaced_ids:
             with suppress(*strict.DECODE_ERRORS):
                 return DecodedPage(_select(strict.decode_customers(page.raw), page.keys))
         return await records.decode_records(page, by_created=by_created, reported=reported)
+
+    async def _take_turn(self) -> None:
+        """Wait until no other page has been decoded in this iteration of the event loop."""
+        lock = self._lock_of_running_loop()
+        await lock.acquire()
+        asyncio.get_running_loop().call_soon(lock.release)  # in the next iteration, without delaying this page
 
     def _lock_of_running_loop(self) -> asyncio.Lock:
         """Return a lock for the running event loop. A session may be used on several loops; a lock may not."""

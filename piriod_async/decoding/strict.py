@@ -58,6 +58,12 @@ def decode_keys(body: bytes) -> RawPage:
     return RawPage(keys=page.results, count=page.count, has_next=page.has_next, raw=body)
 
 
+def decode_page(body: bytes) -> RawPage:
+    """Decode all customers of a page, as its keys."""
+    page = _page_decoder.decode(body)
+    return RawPage(keys=finish(page.results), count=page.count, has_next=page.has_next, raw=body)
+
+
 def decode_customers(body: bytes) -> tuple[Customer, ...]:
     """Decode all customers of a page."""
     return finish(_page_decoder.decode(body).results)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from piriod_async import DecodeError, State
+from piriod_async import Customer, DecodeError, State
 from piriod_async.decoding.page_decoder import PageDecoder
 from piriod_async.pagination.raw_page import RawPage
 from tests.unit.decoding.pages import customers_of, decode
@@ -27,6 +27,21 @@ async def test_contract() -> None:
     assert [(key.id, key.created) for key in page.keys] == [(GOOD.id, GOOD.created)]
     assert (page.count, page.raw, page.rows) == (142, body, 1)
     assert typed(await customers_of(body)) == typed((GOOD,))
+
+
+async def test_decoded_at_once() -> None:
+    """The customers of an awaited response are its keys, and are not decoded again; one odd record makes it wait."""
+    decoder = PageDecoder()
+    page = await decoder.decode_page(page_of(RECORD, count=142))
+    assert (typed(tuple(page.keys)), page.count, page.rows) == (typed((GOOD,)), 142, 1)
+    decoded = await decoder.decode_customers(page, by_created=True, reported=set())
+    assert decoded.customers[0] is page.keys[0]
+
+    page = await decoder.decode_page(page_of(RECORD, record(id="cus_b", state="IL")))
+    assert [key.id for key in page.keys] == [GOOD.id, "cus_b"]
+    assert not any(isinstance(key, Customer) for key in page.keys)
+    decoded = await decoder.decode_customers(page, by_created=True, reported=set())
+    assert [customer.state for customer in decoded.customers] == [GOOD.state, State(id="IL")]
 
 
 async def test_empty_page() -> None:
