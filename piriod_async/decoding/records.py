@@ -82,7 +82,8 @@ async def decode_records(page: RawPage, *, by_created: bool, reported: set[int])
     decoded: dict[str, Customer | InvalidRecord] = {}
     before: dict[str, list[InvalidRecord]] = {}
     unplaced: list[InvalidRecord] = []
-    for index, record in enumerate(split_page(page.raw).results):
+    numbered = list(enumerate(split_page(page.raw).results))
+    for index, record in reversed(numbered) if page.is_backwards else numbered:
         path = f"results[{index}]"
         key = _decode_key(record)
         if key is None or (by_created and not key.created):

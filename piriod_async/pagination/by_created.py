@@ -186,7 +186,7 @@ class CreatedPaginator:
         if not first.is_complete:  # a full page: its length is what the server gives
             self.page_size = first.rows or self.page_size
         self._requests_left = 3 * math.ceil(max(first.count, 0) / self.page_size) + 99
-        root = partial(self._continue_range, first, Cursor(self.cursor.descending), None, created_range)
+        root = partial(self._continue_range, first, self.cursor.copy(), None, created_range)
         return OrderedPrefetch([Job(root)], self.prefetch_limit)
 
     def _drop_delivered(self, page: RawPage, check: CountCheck) -> RawPage:
@@ -320,7 +320,7 @@ class CreatedPaginator:
         except IncompleteListError:
             self._reads_backwards = False
             return None
-        return evolve(page, keys=page.keys[::-1])
+        return evolve(page, keys=page.keys[::-1], is_backwards=True)
 
     async def _fetch_counted(
         self, size: int, created_range: TimeRange, number: int = 1, *, backwards: bool = False

@@ -40,6 +40,7 @@ class RawPage:
         has_next: Whether the response links to a next page. The link is never followed, but it is evidence.
         unplaced_ids: Identify the records in the response that have no key: those without an id, and in a listing by
             `created` those without a `created`. They are rows of the list all the same.
+        is_backwards: Whether the records in `raw` are in the opposite order of the listing.
         raw: The response body.
         response: The rest of the response.
     """
@@ -48,6 +49,7 @@ class RawPage:
     count: int
     has_next: bool = False
     unplaced_ids: Sequence[int] = ()
+    is_backwards: bool = False
     raw: bytes = field(repr=False)
     response: ResponseInfo | None = field(default=None, repr=False)
 

@@ -94,7 +94,7 @@ async def test_after_checkpoint(ordering: str) -> None:
         assert last is not None
         assert last.id == ("cus_3" if ordering == "created" else "cus_1")
         assert await rest[2].one_or_none() is None
-        assert len(server.requests) == 5
+        assert len(server.requests) == 4
 
 
 @whatever_is_invalid
