@@ -104,7 +104,19 @@ class ParquetEncoder:
         Raises:
             ExportError: A value does not fit its column.
         """
-        return self._row_groups.encode(self._arrow.batch(customers, workspace))
+        return self.encode_batches([self.batch(customers, workspace)])
+
+    def batch(self, customers: Iterable[Customer], workspace: str | None = None) -> "pa.RecordBatch":
+        """Return customers as a record batch for `encode_batches`.
+
+        Raises:
+            ExportError: A value does not fit its column.
+        """
+        return self._arrow.batch(customers, workspace)
+
+    def encode_batches(self, batches: "Iterable[pa.RecordBatch]") -> bytes:
+        """Return the row groups that are now full. Most of it is compression, which lets other threads run."""
+        return b"".join(map(self._row_groups.encode, batches))
 
     def copy(self, file: BinaryIO) -> Iterator[bytes]:
         """Yield the row groups that are now full with the rows of a Parquet file with the same columns."""
