@@ -1,7 +1,7 @@
 """The columns of Arrow and Parquet: their types, and the fields of customers as arrays of these types.
 
-A call of pyarrow takes as long as some twenty values, and msgspec is slow to make dicts of records. So structs that have
-few parts, or of which few are different, are made of dicts, and the others of one array per part.
+A call of pyarrow takes as long as some twenty values, and msgspec is slow to make dicts of records. So structs that
+have few parts, or few different values, are made of dicts, and the others of one array per part.
 """
 
 from collections.abc import Sequence
