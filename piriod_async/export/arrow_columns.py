@@ -14,8 +14,8 @@ import msgspec
 
 from piriod_async.datetimes import DATETIME_TYPES, encode_datetime
 from piriod_async.export.fields import FIELDS
-from piriod_async.export.values import JSON_FIELDS, encode_json_column, value_error
-from piriod_async.models import Contact, Country, Customer, State
+from piriod_async.export.values import encode_json_column, value_error
+from piriod_async.models import JSON_FIELDS, Contact, Country, Customer, State
 
 try:
     import pyarrow as pa

@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from piriod_async.export.fields import ExportError, json_encoder
-from piriod_async.models import Customer
+from piriod_async.models import JSON_FIELDS, Customer
 
-JSON_FIELDS = ("tax_settings", "metadata")
 _MAX_SHOWN = 100  # characters
 _NUMBERS, _CONTAINERS = (float, Decimal), (dict, list, tuple)
 _short = reprlib.Repr()  # also of what is nested deeply
