@@ -61,7 +61,7 @@ def column(customers: Sequence[Customer], name: str) -> "pa.Array":
     """
     if name in JSON_FIELDS:
         return pa.array(encode_json_column(customers, name), _STRING)
-    values = [getattr(customer, name) for customer in customers]
+    values = [*map(attrgetter(name), customers)]
     try:
         return _column(values, name)
     except (ValueError, OverflowError, DecimalException):

@@ -10,6 +10,7 @@
 """
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 
 from attrs import field, frozen
 
@@ -35,7 +36,7 @@ class ArrowStreamEncoder:
     fields: Sequence[str] = field(default=None, converter=select_fields)
     workspace_column: bool = False
 
-    @property
+    @cached_property
     def schema(self) -> "pa.Schema":
         """The columns and their types."""
         workspace = {"workspace": pa.string()} if self.workspace_column else {}
