@@ -35,7 +35,7 @@ def test_other_missing_module(monkeypatch):
 
 def test_missing_pyarrow(run_cli, monkeypatch, tmp_path):
     """Without pyarrow, Parquet says what to install and CSV works."""
-    for name in [name for name in sys.modules if name.startswith("piriod_async.export.arrow_format")]:
+    for name in [name for name in sys.modules if name.startswith("piriod_async.export.arrow_")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     done = run_cli("customers", "--mock", "3", "-o", tmp_path / "a.parquet")
