@@ -11,8 +11,8 @@ has its index at the end and cannot be appended to, so its partial file is an Ar
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,7 +26,7 @@ from piriod_async.cli.export_state import ExportState, damaged_error
 from piriod_async.cli.file_system import fsync, fsync_path, lock, with_suffix_added
 from piriod_async.cli.messages import join_nonempty
 from piriod_async.export import Encoder
-from piriod_async.export.atomic_file import permissions_of, replace_file, set_permissions
+from piriod_async.export.atomic_file import named_in_errors, permissions_of, replace_file, set_permissions
 
 COMMIT_INTERVAL = 1_000  # customers
 WORKING_SUFFIXES = (".part", ".part.tmp", ".part.state", ".part.state.tmp")
@@ -63,8 +63,11 @@ class PartialFile:
             click.UsageError: Another process is writing it.
         """
         binary = getattr(os, "O_BINARY", 0)  # without it, Windows changes line ends
-        self._is_new = not self.path.exists()
-        self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | binary, 0o666), "r+b")
+        with named_in_errors(self.target):
+            self._is_new = not self.path.exists()
+        with named_in_errors(self.target if self._is_new else self.path):
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | binary, 0o666)
+        self._file = os.fdopen(descriptor, "r+b")
         locked = lock(self._file, self.path)
         if locked.is_held_elsewhere:
             self._is_new = False  # the other process may have created it a moment later
@@ -88,12 +91,12 @@ class PartialFile:
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        with self._named_in_errors():
+        with named_in_errors(self.path):
             self._file.write(data)
 
     def sync(self) -> int:
         """Flush the file to disk and return its size in bytes."""
-        with self._named_in_errors():
+        with named_in_errors(self.path):
             self._file.flush()
             fsync(self._file.fileno())
         return self._file.tell()
@@ -126,14 +129,6 @@ class PartialFile:
         """Close the file, which releases the lock."""
         with suppress(OSError):  # a full disk: what cannot be flushed was not committed
             self._file.close()
-
-    @contextmanager
-    def _named_in_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            error.filename = self.path
-            raise
 
     def abandon(self, *, delete: bool = False) -> None:
         """Close the file, and delete it if `open` created it, or if asked to."""

@@ -70,7 +70,7 @@ def customers_to_parquet(
     Raises:
         ConfigurationError: An option is not valid, or a worker has no token.
         QueryError: A filter, or a workspace, is not valid.
-        ExportError: A field is unknown.
+        ExportError: A field is unknown, or the path is a file.
         ConnectionError: The scheduler went away.
         OSError: A file cannot be written.
     """

@@ -62,6 +62,7 @@ def test_wrong_usage(run_cli, tmp_path):
         (*lake, "--format", "csv"): "--format csv cannot be combined with --dask: expected parquet",
         lake: "no workspace: expected --workspaces-file, --workspace or PIRIOD_WORKSPACE",
         (*lake, "--workspace", "acc_1", "--name", " "): "--name ' ': expected text that is not blank",
+        (*lake[:-1], __file__): f"--output {__file__}: expected a folder for --dask, but it is a file",
         ("customers", "-o", tmp_path): f"--output {tmp_path}: expected a file, but it is a directory",
     }.items():
         done = run_cli(*options)

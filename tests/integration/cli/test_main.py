@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 
@@ -35,9 +36,10 @@ def test_other_missing_module(monkeypatch):
 
 def test_missing_pyarrow(run_cli, monkeypatch, tmp_path):
     """Without pyarrow, Parquet says what to install and CSV works."""
-    for name in [name for name in sys.modules if name.startswith("piriod_async.export.arrow_format")]:
+    for name in [name for name in sys.modules if name.startswith("piriod_async.export.arrow_")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "pyarrow", None)
+    import_module("piriod_async.testing.mock_server")  # not on the event loop
     done = run_cli("customers", "--mock", "3", "-o", tmp_path / "a.parquet")
     assert (done.returncode, "pip install 'piriod-async[arrow]'" in done.stderr) == (2, True)
     assert run_cli("customers", "--mock", "3", "-o", tmp_path / "a.csv").returncode == 0

@@ -19,6 +19,7 @@ WRONG = {
     "session_options: on_attempt: expected some of": ({"session_options": {"on_attempt": print}}, ConfigurationError),
     "name=' '": ({"name": " "}, QueryError),
     "fields='nmae'": ({"fields": ["nmae"]}, ExportError),
+    f"path='{__file__}': expected a folder, but it is a file": ({"path": __file__}, ExportError),
     "on_batch=5": ({"on_batch": 5}, ConfigurationError),
     "client=None: expected a distributed.Client without": ({"client": None}, ConfigurationError),
 }
