@@ -66,7 +66,8 @@ async def test_counts(run_cli_in_thread):
 
         async def _handle(self, request):
             if len(self.requests) < len(WORKSPACES):
-                await barrier.wait()
+                async with asyncio.timeout(20):  # if they come one after the other
+                    await barrier.wait()
             return await super()._handle(request)
 
     barrier = asyncio.Barrier(len(WORKSPACES))
