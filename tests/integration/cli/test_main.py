@@ -27,6 +27,15 @@ def test_quick_help(arguments):
     assert {"click", "aiohttp", "cattrs", "rich"} & set(done.stdout.splitlines()[-1].split()) == {"click"}
 
 
+def test_quick_handlers():
+    """Next to nothing is imported before Ctrl-C is handled: not even `re` and `typing`, which take longer than all."""
+    code = "import sys; before = {*sys.modules}; import piriod_async.cli.main; print(*{*sys.modules} - before)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(done.stdout.split())
+    assert "piriod_async.cli.signals" in imported
+    assert not {"typing", "re", "click", "inspect"} & imported
+
+
 def test_other_missing_module(monkeypatch):
     """Any other missing module is not hidden."""
     monkeypatch.setitem(sys.modules, "piriod_async.cli.commands", None)
