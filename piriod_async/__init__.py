@@ -23,12 +23,13 @@ pytest fixtures) and the command line, `piriod-async`.
 """
 
 import importlib
-import typing
 
-if typing.TYPE_CHECKING:
+TYPE_CHECKING = False  # true for type checkers; to import `typing` takes longer than the rest that Ctrl-C waits for
+if TYPE_CHECKING:
     from piriod_async.public_names import *  # noqa: F403
     from piriod_async.public_names import __all__ as __all__
 else:
+    del TYPE_CHECKING
 
     def __getattr__(name: str) -> object:
         """Import the names above, which takes a while, when one is used: only then has the command handled Ctrl-C."""

@@ -17,7 +17,7 @@ from piriod_async.models import Customer, Page, Progress
 from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.prefetch import PrefetchLimit
 from piriod_async.pagination.scoped import ScopedIterable
-from piriod_async.query import CustomerFilters, CustomerQuery
+from piriod_async.query import CustomerFilters, CustomerQuery, check_names
 from piriod_async.time_slice import TimeSlice
 from piriod_async.transport.transport import Transport
 
@@ -205,6 +205,7 @@ class CustomerListing(ScopedIterable):
             prefetch: Pages that may be pending or waiting to be consumed; by default as many as here.
             **changes: The arguments of `CustomerQuery` to replace.
         """
+        check_names(changes, CustomerListing.with_query)
         limit: PrefetchLimit = self._prefetch_limit if prefetch is None else lambda: prefetch
         return evolve(self, query=evolve(self.query, **changes), after=None, prefetch_limit=limit)
 

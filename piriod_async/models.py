@@ -23,6 +23,7 @@ AwareDatetime = Annotated[datetime, msgspec.Meta(tz=True)]
 RecordId = Annotated[str, msgspec.Meta(min_length=1)]
 # decimal exponents: `1e50000000` is ten bytes of JSON, fifty million digits in CSV, and a crash in Arrow
 MIN_EXPONENT, MAX_EXPONENT = -1_000, 1_000
+JSON_FIELDS = ("tax_settings", "metadata")  # any JSON: numbers in them stay floats, elsewhere they are Decimals
 
 
 def require_reasonable(*amounts: Decimal | None) -> None:

@@ -17,8 +17,8 @@ from piriod_async.decoding.strict import DECODE_ERRORS
 from piriod_async.errors import DecodeError
 from piriod_async.export.fields import FIELDS, ExportError
 from piriod_async.export.jsonl_format import JsonLinesEncoder
-from piriod_async.export.values import JSON_FIELDS, check_json_values
-from piriod_async.models import Customer
+from piriod_async.export.values import check_json_values
+from piriod_async.models import JSON_FIELDS, Customer
 from piriod_async.plain_text import shown
 
 Decimals: TypeAlias = Literal["text", "keep"]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from functools import cached_property
-from typing import Any, TypedDict, TypeVar
+from typing import Any, TypedDict, TypeVar, cast
 
 from attrs import Attribute, field, fields, frozen
 
@@ -15,6 +15,7 @@ from piriod_async.datetimes import AWARE, standard_datetime
 from piriod_async.errors import QueryError
 from piriod_async.frozen_mapping import FrozenMapping
 from piriod_async.pagination.by_created import MIN_PAGE_SIZE_BY_CREATED
+from piriod_async.spelling import describe_unexpected
 
 F = TypeVar("F", bound=Callable[..., Any])
 MAX_PAGE_SIZE = 100  # the API reduces a larger one to this without an error
@@ -198,7 +199,21 @@ class CustomerQuery:
         return pairs + [(f"metadata__{key}", text) for key, text in (self.metadata or {}).items()]
 
 
+_NAMES = dict.fromkeys(each.name for each in fields(CustomerQuery))
 TEXT_FILTERS = tuple(each.name for each in fields(CustomerQuery) if each.validator is _validate_text)
+
+
+def check_names(filters: CustomerFilters, function: Callable[..., Any]) -> None:
+    """Check the names of the filters that a function was called with.
+
+    Raises:
+        TypeError: There is no such filter. The message suggests the argument of the function that was meant.
+    """
+    if unknown := sorted(filters.keys() - _NAMES):
+        own = [each.name for each in inspect.signature(function).parameters.values() if each.kind is each.KEYWORD_ONLY]
+        cast("dict[str, Any]", filters).clear()  # a traceback shows no token that was passed by mistake
+        known = dict.fromkeys([*own, *_NAMES])
+        raise TypeError(describe_unexpected(function.__name__, unknown[0], known))
 
 
 def show_filters(method: F) -> F:

@@ -17,7 +17,7 @@ from piriod_async.iteration import OnInvalid
 from piriod_async.listing import CustomerListing, check_on_invalid
 from piriod_async.pagination.adaptive_limit import PREFETCH_PER_REQUEST
 from piriod_async.pagination.prefetch import PrefetchLimit
-from piriod_async.query import CustomerFilters, CustomerQuery, show_filters
+from piriod_async.query import CustomerFilters, CustomerQuery, check_names, show_filters
 from piriod_async.transport.attempts import AttemptHook
 from piriod_async.transport.auth import validate_workspace
 from piriod_async.transport.base_url import DEFAULT_BASE_URL, customers_url, hide_login
@@ -211,7 +211,13 @@ class PiriodSession:
         self._origin = f"{data} of {self._transport.url.parent.parent}"  # of one workspace, in results of many
 
     @classmethod
-    def from_env(cls, workspace: str | None = None, **options: Unpack[SessionOptions]) -> Self:
+    def from_env(
+        cls,
+        workspace: str | None = None,
+        *,
+        token: str | TokenFunction | None = None,
+        **options: Unpack[SessionOptions],
+    ) -> Self:
         """Create a session from environment variables.
 
         Reads `PIRIOD_TOKEN`, and where they are set `PIRIOD_WORKSPACE`, `PIRIOD_TEST_MODE` (true or false) and
@@ -219,19 +225,22 @@ class PiriodSession:
 
         Args:
             workspace: Workspace id; takes precedence over `PIRIOD_WORKSPACE`.
+            token: API token, or a function that returns it; takes precedence over `PIRIOD_TOKEN`.
             **options: Options of `PiriodSession`; they take precedence too.
 
         Raises:
             ConfigurationError: `PIRIOD_TOKEN` is not set, or a value is not valid.
         """
+        token = None if token is None else hide_token(token)  # a traceback's locals show stars
         hide_login_option(options)
         if workspace is None:
             workspace = read_variable("PIRIOD_WORKSPACE") or None
-        if not read_variable("PIRIOD_TOKEN"):
+        if token is None and not read_variable("PIRIOD_TOKEN"):
             missing = "PIRIOD_TOKEN is not set: expected an API token (from the Piriod dashboard)"
             also = "PIRIOD_WORKSPACE is not set either: expected a workspace id, unless each listing names its own"
             raise ConfigurationError(missing if workspace else f"{missing}. {also}")
-        return cls(read_variable("PIRIOD_TOKEN"), workspace, **(options_from_env() | options))
+        token = hide_token(read_variable("PIRIOD_TOKEN")) if token is None else token
+        return cls(cast("str", token), workspace, **(options_from_env() | options))
 
     def with_options(self, **changes: Unpack[DerivedOptions]) -> Self:
         """Return a session with other settings over the same connections, with the same lifetime.
@@ -295,6 +304,7 @@ class PiriodSession:
 
         Source: `GET /customers/`.
         """
+        check_names(filters, PiriodSession.customers)
         query = CustomerQuery(**filters)
         workspace = self._workspace if workspace is None else validate_workspace(workspace)
         if workspace is None:
@@ -360,6 +370,7 @@ class PiriodSession:
 
         Source: `GET /customers/`.
         """
+        check_names(filters, PiriodSession.across)
         query = CustomerQuery(**filters)
         check_on_invalid(on_invalid)
 

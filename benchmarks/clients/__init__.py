@@ -25,6 +25,8 @@ EXPORTS = {
     "CSV, csv.DictWriter": "exports:dict_writer",
     "Arrow, pyarrow.json": "exports:arrow_by_hand",
     "Parquet, pyarrow.json": "exports:parquet_by_hand",
+    "CSV, polars": "polars_exports:csv_file",
+    "Parquet, polars": "polars_exports:parquet",
 }
 SHORT_LISTS = {
     "across": "short_lists:read_across",

@@ -2,7 +2,7 @@
 
     python -m benchmarks.scenarios.export_costs --customers 20000 --rounds 15
 
-Needs the extra `arrow`.
+Needs the extra `arrow` and the dependency group `bench`.
 """
 
 import argparse

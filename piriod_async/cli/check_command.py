@@ -7,10 +7,10 @@ from typing import Any
 from attrs import frozen
 
 from piriod_async import AccessReport, PiriodError, PiriodSession, RetryPolicy
+from piriod_async.cli.command_errors import command_errors
 from piriod_async.cli.connection import open_sessions, resolve_connection
 from piriod_async.cli.connection_options import ConnectionOptions
-from piriod_async.cli.messages import INCOMPLETE, OK, CommandError, command_error, describe, hint, print_error, to_line
-from piriod_async.cli.signals import INTERRUPTED
+from piriod_async.cli.messages import INCOMPLETE, OK, CommandError, describe, hint, print_error, to_line
 from piriod_async.cli.streams import write_stdout
 
 _LARGE_OFFSET = 60  # seconds; smaller ones are of no consequence
@@ -34,25 +34,25 @@ def check_access(options: CheckOptions) -> int:
         CommandError: A workspace cannot be read.
         click.UsageError: An option is wrong.
     """
-    try:
-        results = asyncio.run(_check_all(options, resolve_connection(options)))
-    except KeyboardInterrupt:
-        raise CommandError("interrupted", exit_code=INTERRUPTED) from None
-    except PiriodError as error:  # of a setting
-        raise command_error(error) from error
+    connection = resolve_connection(options)
+    with command_errors():
+        _report(asyncio.run(_check_all(options, connection)))
+    return OK
+
+
+def _report(results: Mapping[str, AccessReport | PiriodError]) -> None:
     failed = {workspace: result for workspace, result in results.items() if isinstance(result, PiriodError)}
     for result in results.values():
         if isinstance(result, AccessReport):
             write_stdout(f"{_describe(result)}\n".encode())
     if len(results) == 1:
         for failure in failed.values():
-            raise command_error(failure) from failure
+            raise failure
     for workspace, failure in failed.items():
         print_error(f"{workspace}: {describe(failure)}", hint(failure))
     if failed:
         problem = f"{len(failed)} of {len(results)} workspaces failed: {', '.join(failed)}"
         raise CommandError(problem, exit_code=INCOMPLETE)
-    return OK
 
 
 async def _check_all(

@@ -6,11 +6,12 @@ from contextlib import contextmanager
 from piriod_async import PiriodError
 from piriod_async.cli.messages import ERROR, CommandError, command_error, describe_os_error, join_nonempty, os_hint
 from piriod_async.cli.signals import INTERRUPTED
+from piriod_async.cli.streams import STANDARD_OUTPUT
 
 
 @contextmanager
 def command_errors(advice: Callable[[], str] = str) -> Iterator[None]:
-    """Raise the errors of the block as `CommandError`. A reader that closes a pipe early, as `head` does, is no error.
+    """Raise the errors of the block as `CommandError`. It is no error if `head` closes standard output.
 
     Args:
         advice: Returns the way out, which may be empty, once there is an error.
@@ -24,9 +25,9 @@ def command_errors(advice: Callable[[], str] = str) -> Iterator[None]:
         raise CommandError("interrupted", advice(), exit_code=INTERRUPTED) from None
     except PiriodError as error:
         raise command_error(error, advice()) from error
-    except BrokenPipeError:
-        return
     except OSError as error:
+        if isinstance(error, BrokenPipeError) and error.filename == STANDARD_OUTPUT:
+            return
         raise CommandError(
             describe_os_error(error), join_nonempty(os_hint(error), advice()), exit_code=ERROR
         ) from error

@@ -21,10 +21,9 @@ from piriod_async.cli.connection_options import (
 )
 from piriod_async.cli.filter_options import FILTERS, MIRROR_FILTERS, filter_options
 from piriod_async.cli.messages import ERROR, OK, USAGE, CommandError, describe_os_error, os_hint, print_error
-from piriod_async.cli.mirror_options import ChangesOptions, SyncOptions, parse_max_removed
+from piriod_async.cli.mirror_options import ChangesOptions, SyncOptions, parse_database, parse_max_removed
 from piriod_async.cli.signals import INTERRUPTED
 from piriod_async.cli.streams import open_closed_streams
-from piriod_async.transport.auth import SecretStr
 from piriod_async.version import VERSION
 
 EXIT_CODES = """\b
@@ -82,8 +81,7 @@ def _validate_workspaces(_: click.Context, __: click.Parameter, values: Sequence
     return values
 
 
-# it may have a password
-_database_argument = click.argument("database", callback=lambda _, __, value: SecretStr(value))
+_database_argument = click.argument("database", callback=parse_database)
 
 
 @click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

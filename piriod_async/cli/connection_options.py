@@ -7,6 +7,7 @@ from typing import Any, TextIO, TypeVar
 
 import click
 from attrs import asdict, frozen
+from click.core import ParameterSource
 
 from piriod_async.cli.messages import option_name
 
@@ -16,7 +17,17 @@ MOCK_WORKSPACE, MOCK_CUSTOMERS = "acc_mock", 1_000
 PATH = click.Path(dir_okay=False, path_type=Path)
 NON_NEGATIVE, POSITIVE = click.IntRange(min=0), click.IntRange(min=1)
 
-_CONFLICTS = [("mock", "token_file"), ("accounts", "token_file"), ("mock", "accounts")]
+_CONFLICTS = [("mock", "token_file"), ("accounts", "token_file"), ("mock", "accounts"), ("mock", "base_url")]
+
+
+def _parse_base_url(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Return the URL. `--mock` takes precedence over the environment, as it does for the token."""
+    source = context.get_parameter_source(str(parameter.name))
+    if source is ParameterSource.ENVIRONMENT and context.params.get("mock") is not None:
+        return None
+    return value and value.strip()
+
+
 _OPTIONS = [
     click.option(
         "--workspace",
@@ -41,7 +52,7 @@ _OPTIONS = [
     click.option(
         "--base-url",
         envvar="PIRIOD_BASE_URL",
-        callback=lambda _, __, value: value and value.strip(),
+        callback=_parse_base_url,
         metavar="URL",
         help="Base URL of the API, if not production.",
     ),
@@ -59,6 +70,7 @@ _OPTIONS = [
         type=NON_NEGATIVE,
         is_flag=False,
         flag_value=MOCK_CUSTOMERS,
+        is_eager=True,  # --base-url looks at it
         metavar="[N]",
         help=f"Use a mock server with N customers (default {MOCK_CUSTOMERS}): no token needed.",
     ),

@@ -1,34 +1,23 @@
 """`customers --dask`: the workers of a cluster write a Parquet dataset."""
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from piriod_async import PiriodError, PiriodSession
+from piriod_async import PiriodSession
+from piriod_async.cli.command_errors import command_errors
 from piriod_async.cli.connection import find_workspaces
-from piriod_async.cli.messages import (
-    ERROR,
-    INCOMPLETE,
-    OK,
-    CommandError,
-    command_error,
-    describe,
-    describe_os_error,
-    hint,
-    os_hint,
-    print_error,
-)
+from piriod_async.cli.messages import INCOMPLETE, OK, CommandError, describe, hint, print_error
 from piriod_async.cli.options import Options
-from piriod_async.cli.signals import INTERRUPTED
 
 if TYPE_CHECKING:
     from piriod_async.integrations.dask import DatasetReport
 
 MAX_ERRORS = 10  # printed; `_report.json` has all
-RESUME = "the files that are complete stay: add --resume to continue"
 
 
 def write_dataset(options: Options) -> int:
@@ -41,34 +30,40 @@ def write_dataset(options: Options) -> int:
     workspaces = find_workspaces(options)
     if not workspaces:
         raise click.UsageError("no workspace: expected --workspaces-file, --workspace or PIRIOD_WORKSPACE")
-    try:
-        report = _write(options, workspaces)
-    except ModuleNotFoundError as error:
-        raise click.UsageError(str(error)) from error
-    except KeyboardInterrupt:
-        raise CommandError("interrupted", RESUME, exit_code=INTERRUPTED) from None
-    except PiriodError as error:
-        raise command_error(error) from error
-    except OSError as error:
-        raise CommandError(describe_os_error(error), os_hint(error) or RESUME, exit_code=ERROR) from error
+    arguments = {name: value for name, value in options.listing_arguments.items() if value is not None}
+    arguments["ordering"] = options.listing_arguments["ordering"]  # None is an order too
+    with command_errors():  # before a cluster is started for nothing
+        PiriodSession("any-token").across(workspaces, **arguments)
+    with command_errors(lambda: _resume_hint(options.output)):
+        try:
+            report = _write(options, workspaces, arguments)
+        except ModuleNotFoundError as error:
+            raise click.UsageError(str(error)) from error
+        return _finish(options, report, len(workspaces))
+
+
+def _resume_hint(folder: Path | None) -> str:
+    """Return how to resume; empty if there is nothing to resume."""
+    complete = folder and any(folder.glob("workspace=*/*.parquet"))
+    return "the files that are complete stay: add --resume to continue" if complete else ""
+
+
+def _finish(options: Options, report: "DatasetReport", workspaces: int) -> int:
     for workspace, failure in list(report.errors.items())[:MAX_ERRORS]:
         print_error(f"{workspace}: {describe(failure)}", hint(failure))
     print_error(str(report))
     if report.errors:
-        failed = f"{len(report.errors)} of {len(workspaces)} workspaces failed"
+        failed = f"{len(report.errors)} of {workspaces} workspaces failed"
         raise CommandError(failed, f"see {options.output}/_report.json; add --resume to continue", exit_code=INCOMPLETE)
     return INCOMPLETE if report.invalid else OK
 
 
-def _write(options: Options, workspaces: tuple[str, ...]) -> "DatasetReport":
+def _write(options: Options, workspaces: tuple[str, ...], arguments: dict[str, Any]) -> "DatasetReport":
     from piriod_async.integrations.dask import customers_to_parquet  # noqa: PLC0415 (needs an extra)
     from piriod_async.integrations.dask.cluster import connect  # noqa: PLC0415 (needs an extra)
 
     assert options.dask  # noqa: S101 (the caller checked it)
     assert options.output  # noqa: S101 (the options require it)
-    arguments = {name: value for name, value in options.listing_arguments.items() if value is not None}
-    arguments["ordering"] = options.listing_arguments["ordering"]  # None is an order too
-    PiriodSession("any-token").across(workspaces, **arguments)  # before a cluster is started for nothing
     session_options: dict[str, Any] = {"concurrency": options.concurrency}
     if options.base_url:
         session_options["base_url"] = options.base_url

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack, aclosing, nullcontext
 from typing import Any
 
@@ -28,7 +28,7 @@ from piriod_async.cli.options import Options
 from piriod_async.cli.outputs import make_encoder, make_files
 from piriod_async.cli.partial_files import PartialFile, ResumableExport
 from piriod_async.cli.progress import ProgressDisplay
-from piriod_async.cli.read_ahead import ReadAhead, read_ahead
+from piriod_async.cli.read_ahead import CountAhead, ListingAhead, take_ahead
 from piriod_async.cli.streams import is_pipe, write_stdout
 from piriod_async.export import FIELDS, Encoder, ExportError
 
@@ -95,14 +95,17 @@ class _Export:
     async def count(self) -> None:
         """Print the number of customers of each workspace."""
         async with open_sessions(self.options, self.connection) as sessions:
-            for workspace, listing in self._listings(sessions):
-                try:
-                    count = await listing.count()
-                except PiriodError as error:
-                    self._record_failure(workspace, error)
-                else:
-                    line = f"{workspace}\t{count}\n" if self.options.multi_workspace else f"{count}\n"
-                    self._print(line.encode())
+            counts = (CountAhead(listing) for _, listing in self._listings(sessions))
+            async with aclosing(take_ahead(counts, self._max_ahead)) as taken:
+                async for each in taken:
+                    workspace = each.listing.workspace
+                    try:
+                        count = await each.count()
+                    except PiriodError as error:
+                        self._record_failure(workspace, error)
+                    else:
+                        line = f"{workspace}\t{count}\n" if self.options.multi_workspace else f"{count}\n"
+                        self._print(line.encode())
 
     async def run(self) -> None:
         """Write all customers that a previous run has not written."""
@@ -115,23 +118,19 @@ class _Export:
                 self._resumable = ResumableExport.open(self.files, fingerprint, resume=options.resume)
                 if self._resumable.note:
                     print_error(self._resumable.note)
-                self._written, done = self._resumable.count, self._resumable.state.done
+                self._written, done = self._resumable.state.count, self._resumable.state.done
                 self.invalid = dict(self._resumable.state.invalid)
                 if self._resumable.state.complete:
                     return
             else:
                 self._print(self.encoder.header())
+            missing = [self._resume(listing, sessions) for workspace, listing in listings if workspace not in done]
             async with self.display.refreshing():
-                missing = [self._resume(listing, sessions) for workspace, listing in listings if workspace not in done]
-                limit = 0 if options.limit else LISTINGS_AHEAD_PER_REQUEST * options.concurrency
-                async with aclosing(read_ahead(missing, limit)) as read_listings:
-                    async for each in read_listings:
-                        if self._remaining == 0:
-                            break
-                        try:
-                            await self._export_workspace(each)
-                        except PiriodError as error:
-                            self._record_failure(each.listing.workspace, error)
+                try:
+                    await self._export_each(missing)
+                finally:
+                    if self._resumable:
+                        self._resumable.save()
 
     def finish(self) -> None:
         """Rename complete files into place and report the result.
@@ -165,18 +164,29 @@ class _Export:
         if self._resumable:
             self._resumable.close()
 
-    async def _export_workspace(self, read_listing: ReadAhead) -> None:
-        listing = read_listing.listing
+    async def _export_each(self, listings: Iterable[CustomerListing]) -> None:
+        limit = 0 if self.options.limit else self._max_ahead
+        async with aclosing(take_ahead(map(ListingAhead, listings), limit)) as taken:
+            async for each in taken:
+                if self._remaining == 0:
+                    break
+                try:
+                    await self._export_workspace(each)
+                except PiriodError as error:
+                    self._record_failure(each.listing.workspace, error)
+
+    async def _export_workspace(self, ahead: ListingAhead) -> None:
+        listing = ahead.listing
         workspace, resumable, already_written = listing.workspace, self._resumable, 0
         if resumable:
             resumable.rollback()  # what a failed workspace left uncommitted
-            self._written = resumable.count
+            self._written = resumable.state.count
             already_written = resumable.state.customers.get(workspace, 0)
         self._show_progress(workspace, listing, already_written)
         invalid_before = self.invalid.get(workspace, 0)
         checkpoint = None  # of what is written; listing.checkpoint already covers the page that is being written
         try:
-            async with aclosing(read_listing.pages()) as pages:
+            async with aclosing(ahead.pages()) as pages:
                 async for each in pages:
                     customers = each.page.customers[: self._remaining]
                     if not resumable:
@@ -214,6 +224,10 @@ class _Export:
             label += f" ({self.workspaces.index(workspace) + 1} of {count})"
         limit = None if remaining is None else already_written + remaining
         self.display.show(listing, label, written=already_written, limit=limit)
+
+    @property
+    def _max_ahead(self) -> int:
+        return LISTINGS_AHEAD_PER_REQUEST * self.options.concurrency
 
     @property
     def _remaining(self) -> int | None:

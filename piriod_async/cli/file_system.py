@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 from attrs import frozen
 
+from piriod_async.export.atomic_file import named_in_errors
+
 _UNSUPPORTED = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOTSUP, errno.EINVAL, errno.EBADF}
 
 
@@ -65,10 +67,8 @@ def fsync_path(path: Path) -> None:
 def _open_and_fsync(path: Path, flags: int) -> None:
     descriptor = os.open(path, flags)
     try:
-        fsync(descriptor)
-    except OSError as error:
-        error.filename = path
-        raise
+        with named_in_errors(path):
+            fsync(descriptor)
     finally:
         os.close(descriptor)
 

@@ -8,6 +8,7 @@ import click
 from attrs import field, frozen
 
 from piriod_async.cli.connection_options import ConnectionOptions
+from piriod_async.transport.auth import SecretStr
 
 
 @frozen(kw_only=True)
@@ -70,6 +71,25 @@ class ChangesOptions:
     def output_format(self) -> str:
         """The format to write."""
         return self.format or ("table" if sys.stdout.isatty() else "jsonl")
+
+
+def parse_database(_: click.Context, __: click.Parameter, value: str) -> SecretStr:
+    """Return the database, which may have a password.
+
+    Raises:
+        click.BadParameter: A mirror cannot be there, or not for long.
+    """
+    from piriod_async.mirror import Mirror, MirrorError  # noqa: PLC0415 (needs SQLite, and is rarely used)
+
+    database = value = SecretStr(value)  # from here on, tracebacks show no password
+    try:
+        Mirror(database)
+    except MirrorError as error:
+        raise click.BadParameter(str(error).removeprefix("database=")) from error
+    if "://" not in value and (":memory:" in value or "mode=memory" in value):
+        expected = "expected the path of a file, such as customers.db"
+        raise click.BadParameter(f"{value} is in memory, and gone when the command ends: {expected}")
+    return database
 
 
 def parse_max_removed(_: click.Context, __: click.Parameter, value: str) -> float | int:

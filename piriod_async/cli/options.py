@@ -67,6 +67,8 @@ class Options(ConnectionOptions):
         if self.dask:
             if self.format not in (None, "parquet"):
                 raise click.UsageError(f"--format {self.format} cannot be combined with --dask: expected parquet")
+            if self.output and self.output.is_file():
+                raise click.UsageError(f"--output {self.output}: expected a folder for --dask, but it is a file")
             return
         if self.output and self.output.is_dir():
             raise click.UsageError(f"--output {self.output}: expected a file, but it is a directory")

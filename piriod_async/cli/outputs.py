@@ -8,11 +8,12 @@ from pathlib import Path
 import click
 
 from piriod_async.cli.file_system import with_suffix_added
+from piriod_async.cli.messages import to_line
 from piriod_async.cli.options import Options
 from piriod_async.cli.partial_files import WORKING_SUFFIXES, PartialFile
 from piriod_async.cli.table import DEFAULT_FIELDS, TableEncoder
 from piriod_async.cli.terminal import TerminalEncoder
-from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, JsonLinesEncoder
+from piriod_async.export import ContactsCsvEncoder, CsvEncoder, Encoder, ExportError, JsonLinesEncoder
 from piriod_async.export.atomic_file import is_same_file, resolve_target
 
 
@@ -48,8 +49,8 @@ def make_files(options: Options, encoder: Encoder) -> list[PartialFile]:
     """Return the files to write; none if customers go to standard output.
 
     Raises:
-        ExportError: A path is not a regular file.
-        click.UsageError: Both files are the same, or one of them could not be renamed into place.
+        click.UsageError: A path is not a regular file, its folder does not exist, both files are the same, or one of
+            them could not be renamed into place.
     """
     if not options.output:
         return []
@@ -74,10 +75,11 @@ def make_files(options: Options, encoder: Encoder) -> list[PartialFile]:
 
 def _resolve(path: Path) -> Path:
     """Return the path to write, with symbolic links followed, if a new file can be made and renamed there."""
-    target = resolve_target(path)
+    try:
+        target = resolve_target(path)
+    except ExportError as error:
+        raise click.UsageError(to_line(error)) from error
     folder = target.parent
-    if not folder.is_dir():
-        raise click.UsageError(f"{path}: {folder} is not a folder: create it first, or choose another name")
     if sys.platform != "win32" and target.exists() and folder.stat().st_mode & stat.S_ISVTX:  # such as /tmp
         if os.geteuid() not in (0, folder.stat().st_uid, target.stat().st_uid):
             raise click.UsageError(f"{path}: belongs to another user, who alone may replace it: choose another name")

@@ -1,8 +1,9 @@
 """Export files that survive a kill -9 and can be resumed.
 
-Data is appended to `NAME.part`. Every thousand customers or so there is a *commit*: the data is flushed to disk, and
-only then a new `NAME.part.state` replaces the old one, with the length of the data and the checkpoint to resume from.
-Whenever the process dies, the state is that of a commit, and `--resume` truncates the data to its length.
+Data is appended to `NAME.part`. Every thousand customers or so, and at the end of each workspace, there is a *commit*,
+which is *saved* at once, or with those of the next small workspaces: the data is flushed to disk, and only then a new
+`NAME.part.state` replaces the old one, with the length of the data and the checkpoint to resume from. Whenever the
+process dies, the state is that of a commit, and `--resume` truncates the data to its length.
 
 At the end the state is marked complete, the partial file is renamed into place, and the state file is deleted. Parquet
 has its index at the end and cannot be appended to, so its partial file is an Arrow stream, converted at the end.
@@ -11,10 +12,11 @@ has its index at the end and cannot be appended to, so its partial file is an Ar
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from io import BytesIO
 from pathlib import Path
+from time import monotonic
 from typing import Any, BinaryIO
 
 import click
@@ -26,9 +28,10 @@ from piriod_async.cli.export_state import ExportState, damaged_error
 from piriod_async.cli.file_system import fsync, fsync_path, lock, with_suffix_added
 from piriod_async.cli.messages import join_nonempty
 from piriod_async.export import Encoder
-from piriod_async.export.atomic_file import permissions_of, replace_file, set_permissions
+from piriod_async.export.atomic_file import named_in_errors, permissions_of, replace_file, set_permissions
 
 COMMIT_INTERVAL = 1_000  # customers
+SAVE_SECONDS = 1.0  # and as many customers as in a commit: what is exported before it may wait for the disk
 WORKING_SUFFIXES = (".part", ".part.tmp", ".part.state", ".part.state.tmp")
 _RESUMABLE_ORDERINGS = ("created", "-created")
 
@@ -63,8 +66,11 @@ class PartialFile:
             click.UsageError: Another process is writing it.
         """
         binary = getattr(os, "O_BINARY", 0)  # without it, Windows changes line ends
-        self._is_new = not self.path.exists()
-        self._file = os.fdopen(os.open(self.path, os.O_RDWR | os.O_CREAT | binary, 0o666), "r+b")
+        with named_in_errors(self.target):
+            self._is_new = not self.path.exists()
+        with named_in_errors(self.target if self._is_new else self.path):
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | binary, 0o666)
+        self._file = os.fdopen(descriptor, "r+b")
         locked = lock(self._file, self.path)
         if locked.is_held_elsewhere:
             self._is_new = False  # the other process may have created it a moment later
@@ -88,15 +94,19 @@ class PartialFile:
 
     def write(self, data: bytes) -> None:
         """Append bytes."""
-        with self._named_in_errors():
+        with named_in_errors(self.path):
             self._file.write(data)
 
-    def sync(self) -> int:
-        """Flush the file to disk and return its size in bytes."""
-        with self._named_in_errors():
+    @property
+    def size(self) -> int:
+        """Bytes written."""
+        return self._file.tell()
+
+    def sync(self) -> None:
+        """Flush the file to disk."""
+        with named_in_errors(self.path):
             self._file.flush()
             fsync(self._file.fileno())
-        return self._file.tell()
 
     def complete(self, size: int) -> None:
         """Convert the first `size` bytes if necessary and rename the result into place, unless that is done already."""
@@ -127,14 +137,6 @@ class PartialFile:
         with suppress(OSError):  # a full disk: what cannot be flushed was not committed
             self._file.close()
 
-    @contextmanager
-    def _named_in_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            error.filename = self.path
-            raise
-
     def abandon(self, *, delete: bool = False) -> None:
         """Close the file, and delete it if `open` created it, or if asked to."""
         if sys.platform == "win32":
@@ -151,14 +153,21 @@ class ResumableExport:
     Attributes:
         files: The customers' file, and the contacts' if requested.
         state: The last commit.
+        saved: The last commit that is saved.
         note: Says that an interrupted export is discarded, that there is nothing to resume, or that the file system has
             no locks; may be empty.
     """
 
     files: Sequence[PartialFile]
     state: ExportState
+    saved: ExportState = field(init=False)
     note: str = field(default="", init=False)
     _uncommitted: dict[str, int] = field(factory=dict, init=False)
+    _unsaved: int = field(default=0, init=False)  # customers
+    _saved_at: float = field(factory=monotonic, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.saved = self.state
 
     @classmethod
     def open(cls, files: Sequence[PartialFile], options: Mapping[str, Any], *, resume: bool) -> "ResumableExport":
@@ -196,7 +205,7 @@ class ResumableExport:
             saved.ensure_same_options(options, self.files[0].target)
             if len(saved.sizes) != len(self.files):
                 raise damaged_error(self.state_path, f"{len(saved.sizes)} sizes for {len(self.files)} files")
-            self.state = saved
+            self.state = self.saved = saved
         if self.state.can_be_resumed:
             return ""
         workspaces, ordering = options.get("--workspace", ()), options.get("--ordering")
@@ -221,8 +230,8 @@ class ResumableExport:
 
     @property
     def count(self) -> int:
-        """Customers as of the last commit."""
-        return self.state.count
+        """Customers that would survive a crash."""
+        return self.saved.count
 
     def rollback(self) -> None:
         """Discard what was written since the last commit."""
@@ -241,7 +250,7 @@ class ResumableExport:
     def commit(
         self, workspace: str = "", checkpoint: Checkpoint | None = None, *, invalid: int = 0, done: bool = False
     ) -> None:
-        """Make everything written so far survive a crash.
+        """Make a rollback keep everything written so far, and a crash too unless a workspace is done and more follow.
 
         Args:
             workspace: The workspace that was written.
@@ -252,40 +261,50 @@ class ResumableExport:
         customers, checkpoints = dict(self.state.customers), dict(self.state.checkpoints)
         for name, count in self._uncommitted.items():
             customers[name] = customers.get(name, 0) + count
+            self._unsaved += count
         if checkpoint:
             checkpoints[workspace] = checkpoint
         if done:
             checkpoints.pop(workspace, None)
-        self._save(
-            sizes=[file.sync() for file in self.files],
+        self.state = replace(
+            self.state,
+            sizes=[file.size for file in self.files],
             customers=customers,
             invalid=self.state.invalid | ({workspace: invalid} if invalid else {}),
             checkpoints=checkpoints,
             done=[*self.state.done, workspace] if done else self.state.done,
         )
         self._uncommitted.clear()
+        if not done or self._unsaved >= COMMIT_INTERVAL or monotonic() - self._saved_at >= SAVE_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        """Make the last commit survive a crash."""
+        if self.saved == self.state:
+            return
+        for file in self.files:
+            file.sync()
+        self.state.save(self.state_path)
+        self.saved = self.state  # not before: it says how much is kept
+        self._unsaved, self._saved_at = 0, monotonic()
 
     def complete(self) -> None:
         """Rename the files into place; if that is interrupted, a resume finishes it."""
-        self._save(complete=True)
+        self.state = replace(self.state, complete=True)
+        self.save()
         for file, size in zip(self.files, self.state.sizes, strict=True):
             file.complete(size)
         self.state_path.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the files. Those that are not complete can be resumed; if they hold no customer, they are deleted."""
-        if self.count or self.state.can_be_resumed:
+        if self.count or self.saved.can_be_resumed:
             for file in self.files:
                 file.close()
             return
         self.state_path.unlink(missing_ok=True)
         for file in self.files:
             file.abandon(delete=True)
-
-    def _save(self, **changes: Any) -> None:
-        state = replace(self.state, **changes)
-        state.save(self.state_path)
-        self.state = state  # not before: it says how much is kept
 
     def _start(self) -> None:
         with ExitStack() as stack:
@@ -299,5 +318,5 @@ class ResumableExport:
                 file.write(file.encoder.header())
                 fsync_path(file.target.parent)
             self.commit()
-            self._save()  # not after a thousand customers: some file systems do not rename over a file
+            self.state.save(self.state_path)  # again: some file systems do not rename over a file
             stack.pop_all()

@@ -8,6 +8,9 @@ from typing import Any, TextIO
 
 from piriod_async.export.write_all import write_all_blocking
 
+STANDARD_OUTPUT = "standard output"
+"""Names it in errors."""
+
 
 def open_closed_streams() -> None:
     """Open the null device in place of a closed standard input or error, as cron and systemd may leave them.
@@ -35,7 +38,7 @@ def write_stdout(data: bytes) -> None:
         sys.stdout.buffer.flush()
     except OSError as error:
         _discard(sys.stdout)  # the rest must not be flushed at exit
-        error.filename = "standard output"
+        error.filename = STANDARD_OUTPUT
         raise
 
 

@@ -13,12 +13,11 @@ import msgspec
 from piriod_async.decoding.splitting import split_object
 from piriod_async.decoding.strict import DECODE_ERRORS, DecodedKey
 from piriod_async.errors import MAX_SHOWN_ID
-from piriod_async.models import MAX_EXPONENT, Customer, RecordId
+from piriod_async.models import JSON_FIELDS, MAX_EXPONENT, Customer, RecordId
 from piriod_async.plain_text import shorten
 
 logger = logging.getLogger("piriod_async")
-_JSON_FIELDS = {"metadata", "tax_settings"}  # any JSON: numbers in them stay floats, elsewhere they become Decimal
-_EXACT_FIELDS = {each.name for each in attrs.fields(Customer)} - _JSON_FIELDS
+_EXACT_FIELDS = {each.name for each in attrs.fields(Customer)}.difference(JSON_FIELDS)
 # an escaped pair of surrogates and any other escape, to step over them; else half a pair
 _ESCAPES = re.compile(rb"(\\u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|\\[^u])|\\u[dD][89a-fA-F]\w\w", re.DOTALL)
 
@@ -54,10 +53,10 @@ def _partial_decoder(names: Iterable[str], float_hook: Callable[[str], Any]) -> 
 
 
 _key_decoder = _partial_decoder(["id", "created"], Decimal)
-_free_decoder = _partial_decoder(_JSON_FIELDS, _any_number)
+_free_decoder = _partial_decoder(JSON_FIELDS, _any_number)
 _exact_decoder = _partial_decoder(_EXACT_FIELDS, Decimal)
 _value_decoders: dict[str, msgspec.json.Decoder[Any]] = {
-    **dict.fromkeys(_JSON_FIELDS, msgspec.json.Decoder(Any, float_hook=_any_number)),
+    **dict.fromkeys(JSON_FIELDS, msgspec.json.Decoder(Any, float_hook=_any_number)),
     **dict.fromkeys(_EXACT_FIELDS, msgspec.json.Decoder(Any, float_hook=Decimal)),
 }
 

@@ -6,8 +6,8 @@ import secrets
 import shutil
 import stat
 import unicodedata
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
@@ -21,16 +21,34 @@ Target: TypeAlias = str | os.PathLike[str] | BinaryWriter
 """A path, or anything with `write(bytes)`, async or not, which stays open."""
 
 
+@contextmanager
+def named_in_errors(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Give errors of the system in the block a name that the caller knows, such as that of a file before its rename."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = os.fspath(path)
+        del error.filename2  # None would be shown
+        raise
+
+
 def resolve_target(path: str | os.PathLike[str]) -> Path:
     """Return the path to write, with symbolic links followed so that the rename replaces the file, not the link.
 
     Raises:
-        ExportError: The path is a directory, a device or a pipe.
+        ExportError: The path is a directory, a device or a pipe, or its folder does not exist.
+        OSError: The folder cannot be searched.
     """
-    target = Path(path)
-    if target.exists() and not target.is_file():
-        raise ExportError(f"{os.fspath(path)}: exists and is not a regular file; refusing to overwrite it")
-    return target.resolve() if target.is_symlink() else target
+    given = Path(path)
+    with named_in_errors(given):
+        if given.exists() and not given.is_file():
+            raise ExportError(f"{given}: exists and is not a regular file; refusing to overwrite it")
+        target = given.resolve() if given.is_symlink() else given
+        folder = target.parent
+        if folder.is_dir():
+            return target
+        wrong = "is not a folder" if folder.exists() else "does not exist"
+    raise ExportError(f"{given}: the folder {folder} {wrong}: create it first, or choose another name")
 
 
 def is_same_file(one: Target, other: Target) -> bool:
@@ -108,8 +126,11 @@ async def atomic_open(file: Target) -> AsyncIterator[BinaryWriter]:
     target = await run_in_thread(resolve_target, file)
     temporary = _TemporaryFile(target)
     try:
-        yield await run_in_thread(temporary.open)
-        await run_in_thread(temporary.rename)
+        with named_in_errors(file):
+            opened = await run_in_thread(temporary.open)
+        yield opened
+        with named_in_errors(file):
+            await run_in_thread(temporary.rename)
     except BaseException:
         await run_in_thread(temporary.delete)
         raise
@@ -138,7 +159,8 @@ class _TemporaryFile:
         replace_file(self.path, self.target)
 
     def delete(self) -> None:
+        if not self._file:
+            return  # it could not be made
         with suppress(OSError):  # a full disk: what is in the buffer cannot be flushed
-            if self._file:
-                self._file.close()
+            self._file.close()
         self.path.unlink(missing_ok=True)

@@ -23,7 +23,6 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from functools import partial
 from operator import attrgetter
 from types import MappingProxyType, NoneType
 from typing import Any, Final
@@ -33,7 +32,7 @@ from attrs import field, frozen
 from piriod_async.datetimes import DATETIME_TYPES
 from piriod_async.export.fields import select
 from piriod_async.export.values import check_json_numbers, encode_json_field, value_error
-from piriod_async.models import Customer, CustomerStatus
+from piriod_async.models import Customer
 
 _STARTS = "=+@\uff1d\uff0b\uff0d\uff20-"  # the hyphen last, for the pattern
 _FORMULA_PREFIXES = frozenset(f"{_STARTS}\t\r\n")
@@ -92,22 +91,14 @@ def csv_row(customer: Customer, fields: Iterable[str] = tuple(COLUMNS), *, escap
 
 
 def _cell(value: object, escape_formulas: bool) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, datetime):
-        return _format_time(value)
-    text = str(value)
+    text = _TEXT_OF[type(value)](value)
     return _escape_formulas(text) if escape_formulas and isinstance(value, str) else text
 
 
 def _column(values: Iterable[object], escape_formulas: bool) -> list[str]:
     """Return the cells of a column, as `_cell` does. Most columns have no formula, which is faster to see at once."""
     values = list(values)
-    cells = [_TEXT_OF.get(type(value), _other_text)(value) for value in values]
+    cells = [_TEXT_OF[type(value)](value) for value in values]
     if escape_formulas:
         text = "".join(cells)
         if ";" in text or not text.isprintable() or not _FORMULA_PREFIXES.isdisjoint(cell[:1] for cell in cells):
@@ -130,15 +121,22 @@ def _format_time(time: datetime) -> str:
         return time.isoformat(timespec="microseconds")
 
 
-_other_text = partial(_cell, escape_formulas=False)
-# by exact type, the same as `_cell` returns
-_TEXT_OF: Mapping[type, Callable[[Any], str]] = {
-    **dict.fromkeys((str, int, CustomerStatus), str),
+class _TextByType(dict[type, Callable[[Any], str]]):
+    """How to write a value of each type; one of another type is written as its nearest base is."""
+
+    def __missing__(self, type_: type) -> Callable[[Any], str]:
+        self[type_] = next(self[base] for base in type_.__mro__ if base in self)
+        return self[type_]
+
+
+_BASES: Mapping[type, Callable[[Any], str]] = {
+    object: str,
     NoneType: lambda _: "",
     bool: {False: "false", True: "true"}.__getitem__,
     Decimal: "{:f}".format,
     **dict.fromkeys(DATETIME_TYPES, _format_time),
 }
+_TEXT_OF = _TextByType(_BASES)
 
 
 def _encode(names: Sequence[str], columns: Sequence[Sequence[str]], customers: Sequence[Customer]) -> bytes:

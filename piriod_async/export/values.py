@@ -7,9 +7,8 @@ from decimal import Decimal
 from typing import Any
 
 from piriod_async.export.fields import ExportError, json_encoder
-from piriod_async.models import Customer
+from piriod_async.models import JSON_FIELDS, Customer
 
-JSON_FIELDS = ("tax_settings", "metadata")
 _MAX_SHOWN = 100  # characters
 _NUMBERS, _CONTAINERS = (float, Decimal), (dict, list, tuple)
 _short = reprlib.Repr()  # also of what is nested deeply
@@ -46,11 +45,24 @@ def check_json_values(customer: Customer, fields: Iterable[str]) -> None:
         encode_json_field(customer, name)
 
 
+def encode_json_column(customers: Sequence[Customer], name: str) -> list[str]:
+    """Return a field of customers as JSON, one text for each.
+
+    Raises:
+        ExportError: JSON cannot hold one of the values.
+    """
+    try:
+        lines = json_encoder.encode_lines([getattr(customer, name) for customer in customers])
+    except (TypeError, ValueError, RecursionError):
+        for customer in customers:
+            encode_json_field(customer, name)  # raises an error that names the customer
+        raise
+    _check_numbers(customers, name, lines)
+    return lines.decode().split("\n")[:-1]
+
+
 def check_json_numbers(customers: Sequence[Customer], fields: Collection[str]) -> None:
     """Check that the fields of free JSON have no infinity and no NaN, which JSON lacks.
-
-    msgspec writes such a float as null, and a Decimal as its text. It is faster to look for those in the JSON of all
-    customers than at each value.
 
     Raises:
         ExportError: One of the fields has such a number.
@@ -58,10 +70,19 @@ def check_json_numbers(customers: Sequence[Customer], fields: Collection[str]) -
     for name in JSON_FIELDS:
         if name in fields:
             data = json_encoder.encode([getattr(customer, name) for customer in customers])
-            if b"null" in data or b"NaN" in data or b"Infinity" in data:
-                for customer in customers:
-                    if (number := _find_non_finite(getattr(customer, name))) is not None:
-                        raise value_error(customer, name, number, "finite numbers, as JSON has no others")
+            _check_numbers(customers, name, data)
+
+
+def _check_numbers(customers: Sequence[Customer], name: str, json: bytes) -> None:
+    """Check a field of free JSON.
+
+    msgspec writes an infinity or NaN as null, and a Decimal as its text. It is faster to look for those in the JSON of
+    all customers than at each value.
+    """
+    if b"null" in json or b"NaN" in json or b"Infinity" in json:
+        for customer in customers:
+            if (number := _find_non_finite(getattr(customer, name))) is not None:
+                raise value_error(customer, name, number, "finite numbers, as JSON has no others")
 
 
 def _find_non_finite(value: Any) -> float | Decimal | None:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
 from contextlib import AsyncExitStack, aclosing
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from attrs import define, field
 
@@ -51,7 +51,7 @@ async def write_jsonl(listing: AsyncIterable[Customer], file: Target, *, fields:
         PiriodError: The listing failed.
         OSError: The file cannot be written.
     """
-    return await _write(listing, [(file, JsonLinesEncoder(fields))])
+    return await _write(listing, [(file, JsonLinesEncoder(fields))], _Output)
 
 
 async def write_csv(
@@ -84,7 +84,7 @@ async def write_csv(
     files: list[tuple[Target, Encoder]] = [(file, CsvEncoder(fields, escape_formulas, bom=bom))]
     if contacts is not None:
         files.append((contacts, ContactsCsvEncoder(escape_formulas, bom=bom)))
-    return await _write(listing, files)
+    return await _write(listing, files, _Output)
 
 
 async def write_parquet(
@@ -113,7 +113,7 @@ async def write_parquet(
     from piriod_async.export.parquet_format import ParquetEncoder  # noqa: PLC0415 (needs an extra)
 
     encoder = ParquetEncoder(fields, row_group_size=row_group_size)
-    return await _write(listing, [(file, encoder)], encode_in_thread=True)
+    return await _write(listing, [(file, encoder)], _ParquetOutput)
 
 
 async def to_arrow(listing: AsyncIterable[Customer], *, fields: Iterable[str] | None = None) -> "pa.Table":
@@ -137,24 +137,19 @@ async def to_arrow(listing: AsyncIterable[Customer], *, fields: Iterable[str] | 
 
 
 async def _write(
-    listing: AsyncIterable[Customer], files: Iterable[tuple[Target, Encoder]], *, encode_in_thread: bool = False
+    listing: AsyncIterable[Customer], files: Iterable[tuple[Target, Any]], make_output: "type[_Output]"
 ) -> int:
     count = 0
     async with aclosing(_batches(listing)) as batches, AsyncExitStack() as stack:
-        outputs = [_Output(await stack.enter_async_context(atomic_open(file)), encoder) for file, encoder in files]
+        outputs = [make_output(await stack.enter_async_context(atomic_open(file)), encoder) for file, encoder in files]
         for output in outputs:
             await write_all(output.file, output.encoder.header())
         async for customers in batches:
             count += len(customers)
             for output in outputs:
-                encode = output.encoder.encode
-                output.chunks.append(await run_in_thread(encode, customers) if encode_in_thread else encode(customers))
-                if len(output.chunks) == BATCHES_PER_WRITE:
-                    await output.write()
+                await output.add(customers)
         for output in outputs:
-            footer = output.encoder.footer
-            output.chunks.append(await run_in_thread(footer) if encode_in_thread else footer())
-            await output.write()
+            await output.end()
     return count
 
 
@@ -163,13 +158,38 @@ class _Output:
     """A file, its encoder, and what is encoded but not yet written."""
 
     file: BinaryWriter
-    encoder: Encoder
-    chunks: list[bytes] = field(factory=list)
+    encoder: Any
+    chunks: list[Any] = field(factory=list)
+
+    async def add(self, customers: list[Customer]) -> None:
+        self.chunks.append(self.encode(customers))
+        if len(self.chunks) == BATCHES_PER_WRITE:
+            await self.write()
+
+    async def end(self) -> None:
+        await self.write()
+        await write_all(self.file, await run_in_thread(self.encoder.footer))
 
     async def write(self) -> None:
-        data = b"".join(self.chunks)
-        self.chunks.clear()
+        data = await self.join(self.chunks)
+        self.chunks = []
         await write_all(self.file, data)
+
+    def encode(self, customers: list[Customer]) -> Any:
+        return self.encoder.encode(customers)
+
+    async def join(self, chunks: list[Any]) -> bytes:
+        return b"".join(chunks)
+
+
+class _ParquetOutput(_Output):
+    """A file whose row groups are compressed in a thread."""
+
+    def encode(self, customers: list[Customer]) -> Any:
+        return self.encoder.batch(customers)
+
+    async def join(self, chunks: list[Any]) -> bytes:
+        return await run_in_thread(self.encoder.encode_batches, chunks)
 
 
 async def _batches(listing: AsyncIterable[Customer]) -> AsyncGenerator[list[Customer], None]:

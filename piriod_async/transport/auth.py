@@ -30,14 +30,20 @@ class Secret:
     Args:
         value: The secret, or another `Secret`. Any other type becomes the empty string, which is not a valid token.
         scheme: Authentication scheme that precedes it in a header, such as `"Token"`.
+
+    Attributes:
+        type_name: The type of what is no text, for messages; empty for text.
     """
 
-    __slots__ = ("_value", "scheme")
+    __slots__ = ("_value", "scheme", "type_name")
 
     def __init__(self, value: object, *, scheme: str = "") -> None:
+        self.type_name = ""
         if isinstance(value, Secret):
-            value = value.reveal()
-        self._value = value if isinstance(value, str) else ""
+            self.type_name, value = value.type_name, value.reveal()
+        elif not isinstance(value, str):
+            value, self.type_name = "", type(value).__name__
+        self._value = value
         self.scheme = scheme
 
     def __repr__(self) -> str:
@@ -81,6 +87,9 @@ def validate_token(token: Secret, prefix: str = "token=") -> Secret:
     Raises:
         ConfigurationError: The value is not a valid token.
     """
+    if token.type_name:
+        given = "None" if token.type_name == "NoneType" else f"a value of type {token.type_name}"
+        raise ConfigurationError(f"{prefix}{given}: expected an API token as str, or a function that returns one")
     if not token.reveal():
         raise ConfigurationError(f"{prefix}'': expected an API token, {_EXPECTED_ASCII}")
     if scheme := _SCHEME.match(token.reveal()):

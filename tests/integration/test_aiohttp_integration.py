@@ -99,7 +99,7 @@ async def test_sessions_by_key():
     [
         ({"token": "a b"}, "token='********'"),
         ({"token": ""}, "token=''"),
-        ({"token": 7}, "token=''"),
+        ({"token": 7}, "token=a value of type int: expected"),
         ({"token": None}, "PIRIOD_TOKEN is not set"),
         ({}, "PIRIOD_TOKEN is not set"),
         ({"token": "token", "workspace": ""}, "workspace=''"),

@@ -113,7 +113,9 @@ async def sessions(client: ClientSession) -> None:
     piriod.across(other.with_options(workspace=name) for name in ("acc_1", "acc_2"))
     piriod.across([5])  # type: ignore[list-item]
     PiriodSession("token", timeout="10")  # type: ignore[arg-type]
-    PiriodSession.from_env(token="token")  # type: ignore[call-arg]
+    PiriodSession.from_env(token="token", workspace=None)
+    PiriodSession.from_env("acc_1", token=lambda: "token")
+    PiriodSession.from_env(token=5)  # type: ignore[arg-type]
 
 
 class AsyncFile:

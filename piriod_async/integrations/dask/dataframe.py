@@ -14,7 +14,7 @@ from piriod_async.integrations.dask.plan import Batch, WorkspacesByToken, plan_b
 from piriod_async.integrations.dask.reading import Reading
 from piriod_async.integrations.dask.scheduling import BatchRunner, prepare
 from piriod_async.integrations.dask.worker import run_with_session
-from piriod_async.query import CustomerFilters, show_filters
+from piriod_async.query import CustomerFilters, check_names, show_filters
 from piriod_async.session import PiriodSession, SessionOptions
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def customers_dataframe(
         PiriodError: A workspace failed, or an argument is not valid.
         ConnectionError: The scheduler went away.
     """
+    check_names(filters, customers_dataframe)
     plan = plan_batches(workspaces, token_env, workspaces_per_task)
     reading = Reading.checked(session_options, requests_per_second, {**filters, "check_filters": check_filters})
     names = None if fields is None else tuple(select_fields(fields))

@@ -18,7 +18,8 @@ import fsspec
 import msgspec
 from attrs import define, field, frozen
 
-from piriod_async.export.atomic_file import replace_file
+from piriod_async.export.atomic_file import named_in_errors, replace_file
+from piriod_async.export.fields import ExportError
 from piriod_async.models import Customer
 
 REPORT = "_report.json"
@@ -47,9 +48,17 @@ class Dataset:
 
     @staticmethod
     def absolute(path: str | os.PathLike[str]) -> str:
-        """Return the path for workers, which may run in other folders."""
+        """Return the path for workers, which may run in other folders.
+
+        Raises:
+            ExportError: It is a file.
+        """
         text = os.fspath(path)
-        return text if "://" in text else os.path.abspath(text)  # noqa: PTH100 (keeps symbolic links)
+        if "://" in text:
+            return text
+        if os.path.exists(text) and not os.path.isdir(text):  # noqa: PTH110, PTH112 (a text)
+            raise ExportError(f"path={text!r}: expected a folder, but it is a file")
+        return os.path.abspath(text)  # noqa: PTH100 (keeps symbolic links)
 
     @cached_property
     def _file_system(self) -> tuple[Any, str]:
@@ -95,9 +104,10 @@ class Dataset:
 
         encoder = ParquetEncoder(self.fields, metadata={"query": query, "run": self.run})
         folder = Path(self.path, _PARTIAL) if self.is_local else Path(tempfile.gettempdir())
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.run}-{secrets.token_hex(8)}.parquet"
-        file = path.open("xb")
+        with named_in_errors(self.path if self.is_local else folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            file = path.open("xb")
         file.write(encoder.header())
         return DatasetFile(self, name, path, file, encoder)
 

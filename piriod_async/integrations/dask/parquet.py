@@ -18,7 +18,7 @@ from piriod_async.integrations.dask.reading import Reading
 from piriod_async.integrations.dask.report import DatasetReport
 from piriod_async.integrations.dask.scheduling import BatchRunner, prepare
 from piriod_async.iteration import OnInvalid
-from piriod_async.query import CustomerFilters, CustomerQuery, show_filters
+from piriod_async.query import CustomerFilters, CustomerQuery, check_names, show_filters
 from piriod_async.session import SessionOptions
 from piriod_async.validators import check_callback, check_positive_int
 
@@ -70,11 +70,12 @@ def customers_to_parquet(
     Raises:
         ConfigurationError: An option is not valid, or a worker has no token.
         QueryError: A filter, or a workspace, is not valid.
-        ExportError: A field is unknown.
+        ExportError: A field is unknown, or the path is a file.
         ConnectionError: The scheduler went away.
         OSError: A file cannot be written.
     """
     started = time.monotonic()
+    check_names(filters, customers_to_parquet)
     check_callback("on_batch", on_batch)
     if customers_per_part is not None:
         check_positive_int("customers_per_part", customers_per_part)

@@ -6,12 +6,13 @@ from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 import msgspec
-from attrs import field, frozen
+from attrs import field, fields_dict, frozen
 
 from piriod_async.datetimes import DATETIME_TYPES, encode_datetime
 from piriod_async.decoding.lenient import InvalidRecordError, decode_record
 from piriod_async.models import Customer
 from piriod_async.plain_text import shown
+from piriod_async.spelling import closest
 
 Record: TypeAlias = Mapping[str, Any] | Customer
 
@@ -22,6 +23,8 @@ BUILTIN_TYPES: Final = (Decimal, msgspec.Raw, *DATETIME_TYPES)
 """Types of values that are stored as they are."""
 
 ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=encode_datetime)  # 3757.00 stays 3757.00
+
+_NAMES: Final = [*fields_dict(Customer), "subscriptions"]
 
 # to decode fields with; the time in UTC, as the server prints it, gives contacts without a time zone theirs
 _REQUIRED: Final = {"id": "cus_not_given", "name": "", "created": "2000-01-01T00:00:00Z"}
@@ -84,21 +87,27 @@ def check_fields(fields: Mapping[str, Any], path: str) -> CustomerFields:
     """Check fields of a customer, and copy them. A value is valid if a client can decode it.
 
     Args:
-        fields: Any JSON values, datetimes, decimals, `OMITTED` and `Unchecked`. Unknown fields are allowed.
+        fields: Any JSON values, datetimes, decimals, `OMITTED` and `Unchecked`. Unknown fields are allowed, as the API
+            may send more than we know; but one whose name is like that of a field is a mistake, unless `Unchecked`.
         path: How an error message names the customer.
 
     Raises:
         ValueError: A value is invalid. The message has the path of the field, the value, and the type it should have.
+            Or a name is misspelt.
     """
     payload: dict[str, Any] = {}
     checked: dict[str, Any] = {}
     for name, value in fields.items():
         if not isinstance(name, str):
             raise ValueError(f"{path}: {shown(name)} is not the name of a field: expected text")  # noqa: TRY004
+        if isinstance(value, Unchecked):
+            payload[name] = _copy(value.value, f"{path}.{name}")
+            continue
+        if name not in _NAMES and (similar := closest(name, _NAMES)):
+            wrong = f"{path}.{name}: customers have no such field"
+            raise ValueError(f"{wrong}: expected {similar!r}; Unchecked(value) sends it nevertheless")
         if value is OMITTED:
             payload[name] = OMITTED
-        elif isinstance(value, Unchecked):
-            payload[name] = _copy(value.value, f"{path}.{name}")
         else:
             payload[name] = checked[name] = _copy(value, f"{path}.{name}")
     columns: dict[str, Any] = {}

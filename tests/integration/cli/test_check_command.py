@@ -1,11 +1,12 @@
 """The `check` command."""
 
+import os
 import re
 
 import pytest
 
 from piriod_async.testing.mock_server import MockServer
-from tests.support.command import env_of
+from tests.support.command import env_of, start_process
 
 
 async def test_success(run_cli_in_thread):
@@ -71,6 +72,17 @@ async def test_workspaces(run_cli_in_thread):
         assert "acc_x: " in done.stderr
         assert "1 of 3 workspaces failed: acc_x" in done.stderr
         assert len(server.requests) == 3
+
+
+async def test_pipe_closed_early():
+    """A reader that wants no line, as `head -0`, is no error."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    async with MockServer(3) as server:
+        process = await start_process("check", env=env_of(server), stdout=writing)
+        os.close(writing)
+        _, error = await process.communicate()
+    assert (process.returncode, error) == (0, b"")
 
 
 async def test_clock(run_cli_in_thread):

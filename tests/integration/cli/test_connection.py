@@ -114,3 +114,10 @@ def test_base_url(run_cli):
     env = {"PIRIOD_TOKEN": "any-token", "PIRIOD_WORKSPACE": "acc_1"}
     done = run_cli("customers", "--base-url", "http://example.com", **env)
     assert (done.returncode, "--base-url 'http://example.com': expected" in done.stderr) == (2, True)
+
+
+def test_mock_and_environment(run_cli):
+    """`--mock` takes precedence over `PIRIOD_BASE_URL`, on either side of other options."""
+    for options in (("--mock", "3", "--count"), ("--count", "--mock", "3")):
+        done = run_cli("customers", *options, PIRIOD_BASE_URL="http://127.0.0.1:1")
+        assert (done.returncode, done.stdout) == (0, "3\n")

@@ -62,6 +62,7 @@ def test_wrong_usage(run_cli, tmp_path):
         (*lake, "--format", "csv"): "--format csv cannot be combined with --dask: expected parquet",
         lake: "no workspace: expected --workspaces-file, --workspace or PIRIOD_WORKSPACE",
         (*lake, "--workspace", "acc_1", "--name", " "): "--name ' ': expected text that is not blank",
+        (*lake[:-1], __file__): f"--output {__file__}: expected a folder for --dask, but it is a file",
         ("customers", "-o", tmp_path): f"--output {tmp_path}: expected a file, but it is a directory",
     }.items():
         done = run_cli(*options)
@@ -70,11 +71,17 @@ def test_wrong_usage(run_cli, tmp_path):
 
 
 def test_scheduler_out_of_reach(run_cli, tmp_path):
-    """An address where no scheduler listens is an error."""
+    """An address where no scheduler listens is an error; what an earlier run completed can be resumed."""
     with config.set({"distributed.comm.timeouts.connect": "100ms"}):
-        done = run_cli("customers", "--workspace", "acc_1", "-o", tmp_path, "--dask", "tcp://127.0.0.1:1")
-    assert done.returncode == 1
-    assert "tcp://127.0.0.1:1" in done.stderr
+        command = ("customers", "--workspace", "acc_1", "-o", tmp_path, "--dask", "tcp://127.0.0.1:1")
+        first = run_cli(*command)
+        (tmp_path / "workspace=acc_2").mkdir()
+        (tmp_path / "workspace=acc_2" / "customers.parquet").touch()
+        second = run_cli(*command)
+    assert (first.returncode, second.returncode) == (1, 1)
+    assert "tcp://127.0.0.1:1" in first.stderr
+    assert "add --resume" not in first.stderr
+    assert "the files that are complete stay: add --resume to continue" in second.stderr
 
 
 def test_without_the_extra(run_cli, tmp_path, monkeypatch):

@@ -4,18 +4,16 @@ import concurrent.futures
 import errno
 import fcntl
 import os
-import shutil
 import stat
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 
 from piriod_async.testing.mock_server import MockServer
 from tests.support.command import env_of, read_rows
+from tests.support.unprivileged import unprivileged_folder
 
 NO_LOCKS = [errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP, errno.EBADF, errno.EIO]
-NOBODY = 65_534
 
 
 def failing(error_number, call=None, when=lambda *_: True):
@@ -116,19 +114,11 @@ def test_mounted_file(suffix, run_cli, tmp_path, monkeypatch):
 
 @pytest.fixture
 def own_folder(run_cli, tmp_path):
-    """A folder of a user without privileges, who runs the test: root may do everything."""
-    concurrent.futures.ThreadPoolExecutor(1).shutdown()  # the user may not read the modules, so import all of them
+    """A folder of a user without privileges, who runs the test."""
+    concurrent.futures.ThreadPoolExecutor(1).shutdown()  # imports all modules
     assert run_cli("customers", "--mock", "1", "-o", tmp_path / "a.parquet").returncode == 0
-    with TemporaryDirectory() as folder:
-        if os.geteuid() != 0:
-            yield Path(folder)
-            return
-        shutil.chown(folder, NOBODY)
-        os.seteuid(NOBODY)
-        try:
-            yield Path(folder)
-        finally:
-            os.seteuid(0)
+    with unprivileged_folder() as folder:
+        yield folder
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl", "parquet"])
@@ -162,7 +152,7 @@ async def test_read_only_folder(run_cli_in_thread, own_folder):
     async with MockServer(3) as server:
         code, error = await refused(run_cli_in_thread, server, "-o", own_folder / "a.csv")
     way_out = "choose a file in a folder that you may write to"
-    assert (code, error) == (1, f"piriod-async: {own_folder}/a.csv.part: Permission denied\n{way_out}\n")
+    assert (code, error) == (1, f"piriod-async: {own_folder}/a.csv: Permission denied\n{way_out}\n")
 
 
 def test_unreadable_folder(run_cli, own_folder):
@@ -205,10 +195,12 @@ async def test_missing_folder(run_cli_in_thread, tmp_path):
     """A folder that does not exist, or is a file, is named before the first request."""
     (tmp_path / "file").touch()
     async with MockServer(3) as server:
-        for name in ("missing", "file"):
-            for options in (("-o", f"{name}/a.csv"), ("-o", "a.csv", "--contacts-output", f"{name}/b.csv")):
-                paths = [tmp_path / each if each.endswith(".csv") else each for each in options]
+        for name, wrong in (("missing", "does not exist"), ("file", "is not a folder")):
+            commands = [("-o", f"{name}/a{suffix}") for suffix in (".csv", ".jsonl", ".parquet")]
+            for options in (*commands, ("-o", "a.csv", "--contacts-output", f"{name}/b.csv")):
+                paths = [tmp_path / each if "." in each else each for each in options]
                 code, error = await refused(run_cli_in_thread, server, *paths)
                 assert (code, "Errno" in error) == (2, False)
-                assert f"{tmp_path / name} is not a folder: create it first, or choose another name\n" in error
+                message = f"{paths[-1]}: the folder {tmp_path / name} {wrong}: create it first, or choose another name"
+                assert error.splitlines()[0] == f"piriod-async: {message}"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

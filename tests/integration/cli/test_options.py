@@ -22,6 +22,7 @@ import pytest
         (["--country", "CL", "--country", "PE"], "given 2 times: expected one value"),
         (["--metadata", "plan=gold", "--metadata", "plan=silver"], "'plan' is given twice"),
         (["--token-file", "token"], "--mock cannot be combined with --token-file"),
+        (["--base-url", "https://api.piriod.com"], "--mock cannot be combined with --base-url"),
         (["--workspace", ""], "--workspace '': expected"),
         (["--workspaces-file", os.devnull], "expected at least one id"),
         (["-o", os.devnull, "--format", "csv"], "exists and is not a regular file; refusing to overwrite it"),

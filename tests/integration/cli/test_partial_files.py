@@ -8,6 +8,7 @@ import click
 import pytest
 
 from piriod_async import Checkpoint, Customer
+from piriod_async.cli import partial_files
 from piriod_async.cli.partial_files import COMMIT_INTERVAL, PartialFile, ResumableExport
 from piriod_async.export import ContactsCsvEncoder, CsvEncoder, JsonLinesEncoder
 from piriod_async.export.arrow_format import ArrowStreamEncoder
@@ -106,6 +107,30 @@ def test_commit_interval(tmp_path):
     export.rollback()
     export.commit()
     assert export.count == COMMIT_INTERVAL
+    export.close()
+
+
+def test_small_workspaces(tmp_path, monkeypatch):
+    """The ends of small workspaces are saved together: after a thousand customers, a second, or at the end."""
+    monkeypatch.setattr(partial_files, "SAVE_SECONDS", float("inf"))
+    names = [f"acc_{number}" for number in range(1_000 // 60 + 3)]
+    options = OPTIONS | {"--workspace": names}
+    export = ResumableExport.open([PartialFile(tmp_path / "a.csv", CsvEncoder(["id"]))], options, resume=False)
+    kept = []
+    for name in names[:-1]:
+        export.write(CUSTOMERS, name)
+        export.commit(name, done=True)
+        kept.append(export.count)
+    assert kept == [0] * 16 + [17 * 60] * 2
+    export.write(CUSTOMERS, names[-1])
+    export.rollback()  # which drops none that is done
+    assert export.state.done == names[:-1]
+    export.save()
+    assert export.count == 18 * 60
+    monkeypatch.setattr(partial_files, "SAVE_SECONDS", 0.0)
+    export.write(CUSTOMERS, names[-1])
+    export.commit(names[-1], done=True)
+    assert export.count == 19 * 60
     export.close()
 
 

@@ -1,5 +1,6 @@
 """Exports of many workspaces: requests of several are in flight, and the file is the same as one after the other."""
 
+import asyncio
 import signal
 
 from piriod_async.cli.read_ahead import PAGES_AHEAD
@@ -43,6 +44,41 @@ async def test_failures(run_cli_in_thread, tmp_path):
         done = await run_cli_in_thread("customers", "-o", file, *OPTIONS, "--resume", **env_of(server))
         assert (done.returncode, done.stderr) == (0, "")
     assert sorted(map(str, read_rows(file))) == sorted(map(str, read_rows(expected)))
+
+
+async def test_failure_keeps_the_others(run_cli_in_thread, tmp_path):
+    """Small workspaces that were complete before another failed are not read again."""
+    command = ("customers", "-o", tmp_path / "a.jsonl", *OPTIONS[:6])
+    async with MockServer({"acc_0": 5, "acc_1": 5}) as server:
+        failed = await run_cli_in_thread(*command, **env_of(server))
+        server.requests.clear()
+        again = await run_cli_in_thread(*command, "--resume", **env_of(server))
+        assert (failed.returncode, again.returncode) == (3, 3)
+        assert "10 customers are kept in " in failed.stderr
+        assert {request.workspace for request in server.requests} == {"acc_2"}
+
+
+async def test_counts(run_cli_in_thread):
+    """All workspaces are counted at once, and printed in their order; one that fails costs the others nothing."""
+
+    class GatheringServer(MockServer):
+        """Answers no request before there is one for each workspace."""
+
+        async def _handle(self, request):
+            if len(self.requests) < len(WORKSPACES):
+                async with asyncio.timeout(20):  # if they come one after the other
+                    await barrier.wait()
+            return await super()._handle(request)
+
+    barrier = asyncio.Barrier(len(WORKSPACES))
+    async with GatheringServer(WORKSPACES) as server:
+        done = await run_cli_in_thread("customers", "--count", *OPTIONS, **env_of(server))
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == "".join(f"{name}\t{size}\n" for name, size in WORKSPACES.items())
+        server.fail(status=403, times=1)
+        failed = await run_cli_in_thread("customers", "--count", *OPTIONS, **env_of(server))
+    assert (failed.returncode, failed.stdout.count("\n")) == (3, len(WORKSPACES) - 1)
+    assert "1 of 8 workspaces failed: acc_" in failed.stderr
 
 
 async def test_kill(run_cli_in_thread, tmp_path):

@@ -263,6 +263,31 @@ def test_wrong_usage(arguments, message, run_cli, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("database", "message"),
+    [
+        ("mysql://me@127.0.0.1/erp", "mysql://…: expected postgresql://…, or the path of a SQLite file"),
+        ("sqlite:///a.db", "sqlite://…: expected postgresql://…, or the path of a SQLite file"),
+        ("sqlite://", "sqlite://…: expected postgresql://…, or the path of a SQLite file"),
+        ("", "'': expected a path, or postgresql://…"),
+        (":memory:", ":memory: is in memory, and gone when the command ends: expected the path of a file"),
+        ("./:memory:", " is in memory, and gone when the command ends"),
+        ("file::memory:?cache=shared", " is in memory, and gone when the command ends"),
+        ("file:a?mode=memory", " is in memory, and gone when the command ends"),
+    ],
+)
+def test_not_a_database(database, message, run_cli, tmp_path, monkeypatch):
+    """A URL of another database, and one that forgets everything, are wrong usage."""
+    monkeypatch.chdir(tmp_path)
+    for command in (("sync", database, "--mock", "3"), ("changes", database)):
+        done = run_cli(*command)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.startswith("piriod-async: Invalid value for 'DATABASE': ")
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 2
+    assert not list(tmp_path.iterdir())
+
+
 def test_unusable_database(run_cli, tmp_path):
     """A path that is no mirror is refused, and not changed."""
     (tmp_path / "text.db").write_text("not a database, but a text that is long enough to look like one" * 9)
@@ -284,13 +309,15 @@ def test_unusable_database(run_cli, tmp_path):
         "postgres://127.0.0.1:1/erp?user=me&password=hunter2",
         "postgresql://me:hunter2@127.0.0.1:port/erp",
         "mysql://me:hunter2@127.0.0.1/erp",
+        "host=127.0.0.1 password=hunter2",
     ],
 )
 def test_password(database, run_cli):
     """No message has the password of a database."""
+    code = 1 if database.startswith("postgres") else 2
     for command in (("sync", database, "--mock", "3", "-v"), ("changes", database)):
         done = run_cli(*command)
-        assert (done.returncode, done.stdout) == (1, "")
+        assert (done.returncode, done.stdout) == (code, "")
         assert "hunter2" not in done.stderr
 
 

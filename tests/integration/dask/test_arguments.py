@@ -1,5 +1,6 @@
 """Arguments are checked before anything is sent to a worker."""
 
+import re
 import sys
 
 import pytest
@@ -19,6 +20,11 @@ WRONG = {
     "session_options: on_attempt: expected some of": ({"session_options": {"on_attempt": print}}, ConfigurationError),
     "name=' '": ({"name": " "}, QueryError),
     "fields='nmae'": ({"fields": ["nmae"]}, ExportError),
+    f"path='{__file__}': expected a folder, but it is a file": ({"path": __file__}, ExportError),
+    "customers_to_parquet() got an unexpected keyword argument 'contry'. Did you mean 'country'?": (
+        {"contry": "CL"},
+        TypeError,
+    ),
     "on_batch=5": ({"on_batch": 5}, ConfigurationError),
     "client=None: expected a distributed.Client without": ({"client": None}, ConfigurationError),
 }
@@ -28,7 +34,7 @@ WRONG = {
 def test_wrong_arguments(message, client, server, tmp_path):
     """The message names the argument and the value; nothing is read or written."""
     arguments, error = WRONG[message]
-    with pytest.raises(error, match=message.replace("(", r"\(")):
+    with pytest.raises(error, match=re.escape(message)):
         customers_to_parquet(**({"workspaces": ["acc_1"], "path": tmp_path, "client": client} | arguments))
     assert not server.requests
     assert not list(tmp_path.iterdir())

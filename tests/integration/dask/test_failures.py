@@ -72,7 +72,7 @@ def test_frame_of_a_refused_workspace(server, client):
 
 
 def test_folder_that_cannot_be_written(server, client, tmp_path):
-    """An error of the file system ends the run."""
+    """An error of the file system ends the run, and names the folder as it was given."""
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(NotADirectoryError):
+    with pytest.raises(NotADirectoryError, match=f": '{tmp_path}/file/lake'$"):
         customers_to_parquet(server.workspaces, tmp_path / "file" / "lake", client=client)

@@ -1,6 +1,7 @@
 """Files given by path: renamed into place when complete, or left alone."""
 
 import asyncio
+import errno
 import os
 import stat
 
@@ -8,6 +9,7 @@ import pytest
 
 from piriod_async import export
 from tests.support.customers import FULL, MINIMAL, failing_stream, stream
+from tests.support.unprivileged import unprivileged_folder
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
 
@@ -52,6 +54,59 @@ async def test_not_a_regular_file(write, tmp_path):
         ):
             await write(stream(FULL), path)
     assert [file.name for file in tmp_path.iterdir()] == ["pipe"]
+
+
+async def test_missing_folder(write, tmp_path, monkeypatch):
+    """The error names the path as it was given, and says what is wrong with its folder; no customer is read."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to("missing/a")
+    for path, wrong in (
+        ("missing/a", "missing does not exist"),
+        (tmp_path / "missing" / "b" / "a", f"{tmp_path}/missing/b does not exist"),
+        ("file/a", "file is not a folder"),
+        ("link", f"{tmp_path}/missing does not exist"),
+    ):
+        with pytest.raises(
+            export.ExportError, match=f"^{path}: the folder {wrong}: create it first, or choose another name$"
+        ):
+            await write(failing_stream(), path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "link"]
+
+
+async def test_missing_folder_of_the_contacts(tmp_path):
+    """The file of the customers is not left behind if that of the contacts cannot be made."""
+    with pytest.raises(export.ExportError, match=f"^{tmp_path}/missing/b.csv: the folder {tmp_path}/missing does not"):
+        await export.write_csv(failing_stream(), tmp_path / "a.csv", contacts=tmp_path / "missing/b.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_system_errors_name_the_path(write, tmp_path):
+    """An error of the system names the path as it was given, not the temporary file."""
+    path = tmp_path / ("n" * 250)  # a name that the temporary file's suffix makes too long
+    with pytest.raises(OSError, match=rf"^\[Errno {errno.ENAMETOOLONG}\] [^:]*: '{path}'$"):
+        await write(failing_stream(), path)
+    path = tmp_path / "a"
+
+    async def customers():
+        yield MINIMAL
+        await asyncio.to_thread(path.mkdir)
+
+    with pytest.raises(IsADirectoryError, match=rf"^\[Errno {errno.EISDIR}\] [^:]*: '{path}'$"):
+        await write(customers(), path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+async def test_no_permission(write, tmp_path):
+    """A folder that one may not write to, or not even search, is an error of the system with the path as given."""
+    await write(stream(MINIMAL), tmp_path / "a")  # imports all modules
+    with unprivileged_folder() as folder:
+        for mode in (0o555, 0o000):
+            folder.chmod(mode)
+            with pytest.raises(PermissionError, match=rf"Permission denied: '{folder}/a'$"):
+                await write(failing_stream(), folder / "a")
+        folder.chmod(0o755)
+        assert list(folder.iterdir()) == []
 
 
 async def test_open_file(write, tmp_path):

@@ -36,7 +36,7 @@ def test_invalid(name, values, message):
         assert not caught.value.retryable
 
 
-@pytest.mark.parametrize("token", ["", "a\r\nX: y", None])  # test_auth has more
+@pytest.mark.parametrize("token", ["", "a\r\nX: y"])  # test_auth has more
 def test_invalid_token(token):
     """An invalid token is a `ConfigurationError` that does not show it, unless it is empty."""
     with pytest.raises(ConfigurationError) as caught:
@@ -46,6 +46,16 @@ def test_invalid_token(token):
     assert str(caught.value) == f"{shown} {ASCII.removeprefix('expected ')}"
     assert caught.value.attempts == 0
     assert not caught.value.retryable
+
+
+@pytest.mark.parametrize(("token", "given"), [(None, "None"), (b"tk_secret", "a value of type bytes")])
+def test_token_of_another_type(token, given):
+    """A token that is no text is named by its type, wherever it is passed."""
+    expected = f"token={given}: expected an API token as str, or a function that returns one"
+    for make in (PiriodSession, lambda token: PiriodSession("tk").with_options(token=token)):
+        with pytest.raises(ConfigurationError) as caught:
+            make(token)
+        assert str(caught.value) == expected
 
 
 def test_workspace_required():

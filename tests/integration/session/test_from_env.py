@@ -58,6 +58,17 @@ def test_precedence(monkeypatch):
         PiriodSession.from_env("")
 
 
+def test_token(monkeypatch):
+    """A token, or a function that returns it, takes precedence over a variable, which need not be set."""
+    for variable in ("", "other"):
+        monkeypatch.setenv("PIRIOD_TOKEN", variable)
+        assert settings_of(PiriodSession.from_env(token="token")) == ("Token token", None, "false", URL)
+        assert "function" in repr(PiriodSession.from_env(token=lambda: "token")._settings["token"])
+    assert settings_of(PiriodSession.from_env(token=None)) == ("Token other", None, "false", URL)
+    with pytest.raises(ConfigurationError, match="token=''"):
+        PiriodSession.from_env(token="")
+
+
 @pytest.mark.parametrize(
     ("variables", "message"),
     [

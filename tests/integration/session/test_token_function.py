@@ -44,6 +44,21 @@ class Provider:
         return token
 
 
+class SlowServer(MockServer):
+    """Holds responses of these statuses to the workspace `acc_slow` back until `released` is set."""
+
+    def __init__(self, *held, **options):
+        super().__init__({"acc_slow": 3, "acc_1": 3}, **options)
+        self.held = held
+        self.released = asyncio.Event()
+
+    async def _handle(self, request):
+        response = await super()._handle(request)
+        if request.headers["x-simple-workspace"] == "acc_slow" and response.status in self.held:
+            await self.released.wait()
+        return response
+
+
 def statuses(server):
     return [request.status for request in server.requests]
 
@@ -86,17 +101,8 @@ async def test_asked_when_needed():
 async def test_pending_requests_are_undisturbed():
     """A renewal neither ends nor repeats a request that is pending, and needs no slot of the limiter."""
     provider = Provider("old", "new")
-    released = asyncio.Event()
-
-    class SlowServer(MockServer):
-        async def _handle(self, request):
-            response = await super()._handle(request)
-            if request.headers["x-simple-workspace"] == "acc_slow":
-                await released.wait()
-            return response
-
     async with (
-        SlowServer({"acc_slow": 3, "acc_1": 3}, token="old") as server,
+        SlowServer(200, token="old") as server,
         server.session(token=provider.next_async, concurrency=2) as piriod,
     ):
         slow = asyncio.create_task(piriod.customers(workspace="acc_slow").count())
@@ -109,7 +115,7 @@ async def test_pending_requests_are_undisturbed():
         provider.may_return.set()
         assert await renewing == 3
         assert not slow.done()
-        released.set()
+        server.released.set()
         assert await slow == 3
     assert statuses(server) == [200, 401, 200]
 
@@ -117,23 +123,14 @@ async def test_pending_requests_are_undisturbed():
 async def test_outdated_token():
     """A request refused with a token that was replaced meanwhile is repeated without another call."""
     provider = Provider("old", "new")
-    released = asyncio.Event()
-
-    class SlowServer(MockServer):
-        async def _handle(self, request):
-            response = await super()._handle(request)
-            if request.headers["x-simple-workspace"] == "acc_slow" and response.status == 401:
-                await released.wait()
-            return response
-
     async with (
-        SlowServer({"acc_slow": 3, "acc_1": 3}, token="new") as server,
+        SlowServer(401, token="new") as server,
         server.session(token=provider.next) as piriod,
     ):
         slow = asyncio.create_task(piriod.customers(workspace="acc_slow").count())
         await until(lambda: server.requests)
         assert await piriod.customers(workspace="acc_1").count() == 3
-        released.set()
+        server.released.set()
         assert await slow == 3
     assert provider.calls == 2
     assert sorted(statuses(server)) == [200, 200, 401, 401]

@@ -199,7 +199,7 @@ async def test_checkpoint():
         ),
         ({"tokn": "secret"}, "tokn=…: with_options cannot change it"),
         ({"token": ""}, "token='': expected an API token"),
-        ({"token": None}, "token='': expected an API token"),
+        ({"token": None}, "token=None: expected an API token"),
         ({"workspace": "acc 1"}, "workspace='acc 1': expected"),
         ({"base_url": "http://example.com"}, "base_url='http://example.com': expected"),
         ({"base_url": "https://me:hunter2@example.com"}, "base_url='example.com': expected"),

@@ -29,10 +29,17 @@ def test_secret():
     assert TOKEN not in repr(reveal_headers({"A": secret}))
 
 
-@pytest.mark.parametrize("value", [None, b"bytes", 7])
-def test_secret_of_other_types(value):
-    """A value that is not text becomes the empty string."""
-    assert Secret(value).reveal() == ""
+@pytest.mark.parametrize(
+    ("value", "given"),
+    [(None, "None"), (b"tk_bytes", "a value of type bytes"), (7, "a value of type int"), ("", "''")],
+)
+def test_secret_of_other_types(value, given):
+    """A value that is not text becomes the empty string; the message names its type, but does not show it."""
+    secret = Secret(Secret(value), scheme="Token")
+    assert secret.reveal() == ""
+    with pytest.raises(ConfigurationError) as caught:
+        validate_token(secret)
+    assert str(caught.value).startswith(f"token={given}: expected an API token")
 
 
 def test_valid():

@@ -166,6 +166,16 @@ INVALID = [
     ([{"aggregations": {"balance": "a lot"}}], "customers[0].aggregations.balance: 'a lot' is not an amount"),
     ([{"contacts": [{"name": "Íñigo"}, {"name": 5}]}], "customers[0].contacts[1].name: 5 is not text"),
     ([{"country": 56}], "customers[0].country: 56 is not an object"),
+    (
+        [{}, {"nmae": "x"}],
+        "customers[1].nmae: customers have no such field: expected 'name'; Unchecked(value) sends it",
+    ),
+    ([{"contry": {"id": "CL"}}], "customers[0].contry: customers have no such field: expected 'country'"),
+    (
+        [{"subscription": ["sub_1"]}],
+        "customers[0].subscription: customers have no such field: expected 'subscriptions'",
+    ),
+    ([{"emial": OMITTED}], "customers[0].emial: customers have no such field: expected 'email'"),
     ([{"metadata": "gold"}], "customers[0].metadata: 'gold' is not an object"),
     ([{"subscriptions": "sub_1"}], "customers[0].subscriptions='sub_1': expected a list of ids"),
     ([{"subscriptions": Unchecked(5)}], "customers[0].subscriptions=5: expected a list of ids"),
@@ -202,7 +212,7 @@ def test_invalid(customers: Any, message: str) -> None:
     assert caught.value.__suppress_context__ or caught.value.__context__ is None
 
 
-@pytest.mark.parametrize("field", ["name", "created", "subscriptions"])
+@pytest.mark.parametrize("field", ["name", "created", "subscriptions", "nmae"])
 def test_same_rule_for_changes(field: str) -> None:
     """`add` and `update` refuse what the list of customers refuses, and change nothing."""
     server = MockServer([{"id": "cus_1", "name": "Uno"}])
@@ -212,10 +222,19 @@ def test_same_rule_for_changes(field: str) -> None:
         lambda: server.add(**{field: 5}),
         lambda: server.update("cus_1", **{field: 5}),
     ):
-        with pytest.raises(ValueError, match=rf"^customer\.{field}(: |=)5"):
+        with pytest.raises(ValueError, match=rf"^customer\.{field}(: |=)"):
             change()
     assert server.customers() == before
     assert server.changes == []
+
+
+async def test_other_names() -> None:
+    """Every field of the record, and any other that is like none of them, is sent; and one that is like, on purpose."""
+    other = {"loyalty": 1, "account": "acc_1", "country_code": "CL", "object": "customer", "deleted": False}
+    async with serve([FULL, {**FULL.to_dict(), **other, "id": "cus_2", "nmae": Unchecked("x")}]) as (_, client):
+        *_, sent = (await client.page("ordering=created", x_piriod_test_mode="true"))["results"]
+    assert {name: sent[name] for name in other} == other
+    assert sent["nmae"] == "x"
 
 
 def test_invalid_changes() -> None:
