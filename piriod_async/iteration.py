@@ -26,7 +26,7 @@ from piriod_async.pagination.by_created import CreatedPaginator, is_entire_list
 from piriod_async.pagination.by_page_number import PageNumberPaginator
 from piriod_async.pagination.cursor import Cursor
 from piriod_async.pagination.prefetch import PrefetchLimit
-from piriod_async.pagination.raw_page import RawPage, RecordKey, created_of
+from piriod_async.pagination.raw_page import RawPage, RecordKey
 from piriod_async.pagination.split import Splitter
 from piriod_async.pagination.time_range import TimeRange
 from piriod_async.plain_text import shorten
@@ -181,7 +181,7 @@ class Iteration:
     def checkpoint(self) -> Checkpoint | None:
         """Covers the customers delivered so far; None before the first, or if `created` is missing."""
         keys = self._page_keys
-        if not self.cursor or not all(map(created_of, keys)):
+        if not self.cursor or not all(key.created for key in keys):
             return None
         cursor = self.cursor.copy()
         if self.delivered_in_page < len(self.page.customers):
@@ -197,7 +197,7 @@ class Iteration:
         )
 
     def _finish_page(self) -> None:
-        if self.cursor and all(map(created_of, self._page_keys)):
+        if self.cursor and all(key.created for key in self._page_keys):
             self.cursor.advance(self._page_keys)
         else:
             self.cursor = None  # a list of one page may lack `created`

@@ -1,15 +1,16 @@
 """The decoder of a session: chooses between strict and lenient decoding, and keeps the event loop responsive."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
+from operator import attrgetter
 
 from attrs import define, field
 
 from piriod_async.decoding import records, strict
 from piriod_async.decoding.records import DecodedPage
-from piriod_async.models import Customer
-from piriod_async.pagination.raw_page import RawPage, RecordKey, id_of
+from piriod_async.pagination.raw_page import RawPage
+
+_id_of = attrgetter("id")
 
 
 @define(eq=False)
@@ -61,7 +62,9 @@ class PageDecoder:
         await self._take_turn()
         if not page.unplaced_ids:
             with suppress(*strict.DECODE_ERRORS):
-                return DecodedPage(_select(strict.decode_customers(page.raw), page.keys))
+                customers = strict.decode_customers(page.raw)
+                by_id = dict(zip(map(_id_of, customers), customers, strict=True))
+                return DecodedPage(tuple(map(by_id.__getitem__, map(_id_of, page.keys))))
         return await records.decode_records(page, by_created=by_created, reported=reported)
 
     async def _take_turn(self) -> None:
@@ -76,14 +79,3 @@ class PageDecoder:
         if self._loop is not loop:
             self._loop, self._decode_lock = loop, asyncio.Lock()
         return self._decode_lock
-
-
-def _select(customers: tuple[Customer, ...], keys: Sequence[RecordKey]) -> tuple[Customer, ...]:
-    """Return the customers with these keys, in their order."""
-    ids, wanted = list(map(id_of, customers)), list(map(id_of, keys))
-    start = ids.index(wanted[0]) if wanted else 0
-    end = start + len(wanted)
-    if ids[start:end] == wanted:  # neighbours, as they mostly are
-        return customers[start:end]
-    by_id = dict(zip(ids, customers, strict=True))
-    return tuple(map(by_id.__getitem__, wanted))

@@ -3,7 +3,7 @@
 from attrs import define, field
 
 from piriod_async.pagination.cursor import Cursor, require_created
-from piriod_async.pagination.raw_page import RawPage, id_of
+from piriod_async.pagination.raw_page import RawPage
 
 
 @define
@@ -41,7 +41,7 @@ class CountCheck:
         self._unplaced_ids.update(page.unplaced_ids)
         if delivered == len(page.keys):
             return
-        self._has_repeats |= len(set(map(id_of, page.keys))) < len(page.keys)
+        self._has_repeats |= len({key.id for key in page.keys}) < len(page.keys)
         if self.start.created:
             self._delivered_before.update(
                 key.id

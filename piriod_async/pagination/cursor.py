@@ -7,7 +7,7 @@ from itertools import dropwhile, takewhile
 from attrs import define, field
 
 from piriod_async.errors import IncompleteListError
-from piriod_async.pagination.raw_page import RecordKey, id_of
+from piriod_async.pagination.raw_page import RecordKey
 from piriod_async.pagination.time_range import TimeRange, earliest, latest
 
 
@@ -27,11 +27,8 @@ class Cursor:
 
     def take_new(self, keys: Iterable[RecordKey]) -> tuple[RecordKey, ...]:
         """Return the keys after the cursor, without duplicates, and advance past them. They must be in order."""
-        ahead = list(dropwhile(lambda key: self.is_behind(require_created(key)), keys))
-        by_id = dict(zip(map(id_of, ahead), ahead, strict=True))
-        for seen_id in by_id.keys() & self.seen_ids:
-            del by_id[seen_id]
-        new = tuple(by_id.values())
+        ahead = dropwhile(lambda key: self.is_behind(require_created(key)), keys)
+        new = tuple({key.id: key for key in ahead if key.id not in self.seen_ids}.values())
         self.advance(new)
         return new
 

@@ -6,14 +6,11 @@ are prefetched stay bytes until then, because decoded ones would be traversed by
 
 from collections.abc import Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Protocol
 
 from attrs import evolve, field, frozen
 
 from piriod_async.response_info import ResponseInfo
-
-id_of, created_of = attrgetter("id"), attrgetter("created")
 
 
 class RecordKey(Protocol):
@@ -65,12 +62,10 @@ class RawPage:
 
     def deduplicated(self) -> "RawPage":
         """Return the page with each customer once: a filter that joins tables may repeat one in a response."""
-        return evolve(self, keys=tuple(dict(zip(map(id_of, self.keys), self.keys, strict=True)).values()))
+        return evolve(self, keys=tuple({key.id: key for key in self.keys}.values()))
 
     def dated(self) -> "RawPage":
         """Return the page with only the keys that have a `created`; the others have no place in a listing by it."""
-        if all(map(created_of, self.keys)):
-            return self
         dated = [key for key in self.keys if key.created]
         undated = [hash(key.id) for key in self.keys if not key.created]
-        return evolve(self, keys=dated, unplaced_ids=[*self.unplaced_ids, *undated])
+        return evolve(self, keys=dated, unplaced_ids=[*self.unplaced_ids, *undated]) if undated else self
