@@ -66,7 +66,7 @@ def decode_page(body: bytes) -> RawPage:
 
 def decode_customers(body: bytes) -> tuple[Customer, ...]:
     """Decode all customers of a page."""
-    return tuple(map(finish, _page_decoder.decode(body).results))
+    return finish(_page_decoder.decode(body).results)
 
 
 def decode_key(record: bytes | msgspec.Raw) -> DecodedKey:
@@ -76,7 +76,7 @@ def decode_key(record: bytes | msgspec.Raw) -> DecodedKey:
 
 def decode_customer(record: bytes | msgspec.Raw) -> Customer:
     """Decode one customer."""
-    return finish(_customer_decoder.decode(record))
+    return finish([_customer_decoder.decode(record)])[0]
 
 
 def split_page(body: bytes) -> Envelope[msgspec.Raw]:
