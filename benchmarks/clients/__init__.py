@@ -30,7 +30,7 @@ EXPORTS = {
 }
 SHORT_LISTS = {
     "across": "short_lists:read_across",
-    "by hand": "short_lists:read_by_hand",
+    "gather by hand": "short_lists:read_by_hand",
 }
 
 

@@ -8,13 +8,13 @@ from collections import defaultdict
 from contextlib import ExitStack
 from statistics import median
 
-from benchmarks.clients import BY_HAND, SHORT_LISTS
+from benchmarks.clients import SHORT_LISTS
 from benchmarks.clients.config import ClientConfig
 from benchmarks.clients.short_lists import MAX_CUSTOMERS
 from benchmarks.processes import ClientProcess, ServerProcess
 
 CONCURRENCY = 16
-ROW = "{:14} {:>10} {:>16} {:>10} {:>10}"
+ROW = "{:22} {:>8} {:>16} {:>10} {:>10}"
 
 
 def main() -> None:
@@ -42,7 +42,9 @@ def main() -> None:
             (number,) = customers  # all the same
             for name in clients:
                 ratios = [
-                    median(ours / theirs for ours, theirs in zip(times[name][1:], times[BY_HAND][1:], strict=True))
+                    median(
+                        ours / theirs for ours, theirs in zip(times[name][1:], times["gather by hand"][1:], strict=True)
+                    )
                     for times in (cpu, wall)
                 ]
                 micros = 1e6 * median(cpu[name][1:]) / number

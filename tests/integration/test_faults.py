@@ -37,8 +37,8 @@ pytestmark = pytest.mark.usefixtures("no_leaks")
 CUSTOMERS, PAGE_SIZE = 60, 10
 REQUESTS = {
     None: 7,
-    "created": 8,
-}  # without faults; by created: page 1, anchors 3, 5, 7 and the end, and the three gaps between them
+    "created": 9,
+}  # without faults; by created: page 1, anchors 3, 5, 7 and the end, and the four gaps between them
 STALL = 0.75  # the timeout for a server that stalls, in seconds: far longer than a response takes on a busy machine
 
 # name: the mock server's fault, the error, its cause

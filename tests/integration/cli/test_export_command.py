@@ -24,7 +24,7 @@ async def test_several_workspaces(run_cli_in_thread, tmp_path):
 async def test_failed_workspace(run_cli_in_thread, tmp_path):
     """A workspace that fails does not cost the others; a resume adds what is missing."""
     file = tmp_path / "a.csv"
-    async with MockServer({"acc_1": 250, "acc_2": 250, "acc_3": 250}) as server:
+    async with MockServer({"acc_1": 250, "acc_2": 350, "acc_3": 250}) as server:
         options = ("--workspace", "acc_1", "--workspace", "acc_2", "--workspace", "acc_3", "--fields", "id")
         for name in server.workspaces:
             server.customers(name)
@@ -47,7 +47,7 @@ async def test_failed_workspace(run_cli_in_thread, tmp_path):
     kept, rows = read_rows(tmp_path / "kept.csv"), read_rows(file)
     assert len(kept) == 600
     assert rows[:600] == kept
-    assert len(rows) == 750
+    assert len(rows) == 850
     assert {(row["workspace"], row["id"]) for row in rows} == expected
 
 

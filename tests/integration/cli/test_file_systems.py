@@ -34,7 +34,7 @@ async def test_no_locks(number, run_cli_in_thread, tmp_path, monkeypatch):
     command = ("customers", "-o", file, "--contacts-output", tmp_path / "b.csv")
     note = f"piriod-async: {file}.part: its file system has no locks; start no other export to the same file meanwhile"
     monkeypatch.setattr("portalocker.portalocker.LOCKER", failing(number))
-    async with MockServer(250) as server:
+    async with MockServer(350) as server:
         done = await run_cli_in_thread(*command, **env_of(server))
         assert (done.returncode, done.stderr) == (0, f"{note}\n")
         complete = file.read_bytes()
@@ -127,7 +127,7 @@ async def test_read_only_file(suffix, run_cli_in_thread, own_folder):
     file = own_folder / f"a.{suffix}"
     file.touch()
     file.chmod(0o440)
-    async with MockServer(250) as server:
+    async with MockServer(350) as server:
         for page, code in ((None, 0), (3, 1)):
             if page:
                 server.fail(status=403, page=page)
@@ -135,7 +135,7 @@ async def test_read_only_file(suffix, run_cli_in_thread, own_folder):
         assert stat.S_IMODE((own_folder / f"a.{suffix}.part").stat().st_mode) == 0o640
         done = await run_cli_in_thread("customers", "-o", file, "--resume", **env_of(server))
     assert (done.returncode, done.stderr) == (0, "")
-    assert (len(read_rows(file)), stat.S_IMODE(file.stat().st_mode)) == (250, 0o440)
+    assert (len(read_rows(file)), stat.S_IMODE(file.stat().st_mode)) == (350, 0o440)
     assert list(own_folder.iterdir()) == [file]
 
 
@@ -179,7 +179,7 @@ async def test_file_of_another_user_in_tmp(run_cli_in_thread, tmp_path, monkeypa
 async def test_nothing_kept(run_cli_in_thread, tmp_path):
     """An export that failed before its first customer leaves no file, also if it discarded another."""
     file = tmp_path / "a.csv"
-    async with MockServer(250) as server:
+    async with MockServer(350) as server:
         command = ("customers", "-o", file, "--contacts-output", tmp_path / "b.csv")
         wrong_token = env_of(server, PIRIOD_TOKEN="another")
         assert (await run_cli_in_thread(*command, **wrong_token)).returncode == 1

@@ -64,4 +64,4 @@ async def test_fork():
     """A session that was used before a fork works in both processes."""
     async with MockServer(250) as server:
         assert await run(FORK, server) == ""
-        assert len(server.requests) == 3 * 4
+        assert len(server.requests) == 3 * 3
