@@ -8,6 +8,7 @@ from attrs import define, field
 
 from piriod_async.decoding import records, strict
 from piriod_async.decoding.records import DecodedPage
+from piriod_async.models import Customer
 from piriod_async.pagination.raw_page import RawPage
 
 _id_of = attrgetter("id")
