@@ -22,7 +22,7 @@ from benchmarks.scenarios import cpu_profile, loop_blocking
 LATENCIES = {"none": "", "50 ms": "_50_50", "20 to 200 ms": "_20_200"}  # label: suffix of the workspace
 SMALL_LIST, LARGE_LIST = 20_000, 200_000  # customers, for memory
 IMPORTS = {
-    "piriod_async": "piriod_async",
+    "piriod_async.session": "piriod_async.session",
     "aiohttp, attrs, msgspec": "aiohttp, attrs, msgspec",
     "httpx, pydantic": "httpx, pydantic",
     "openapi-python-client": "python_client.api.billing.get_customers",
