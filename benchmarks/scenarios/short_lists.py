@@ -4,17 +4,38 @@ python -m benchmarks.scenarios.short_lists
 """
 
 import argparse
-from collections import defaultdict
+from collections.abc import Mapping
 from contextlib import ExitStack
 from statistics import median
 
 from benchmarks.clients import SHORT_LISTS
 from benchmarks.clients.config import ClientConfig
 from benchmarks.clients.short_lists import MAX_CUSTOMERS
+from benchmarks.clients.worker import Measurement
 from benchmarks.processes import ClientProcess, ServerProcess
+from benchmarks.results.statistics import ratio
 
+BY_HAND = "gather by hand"
 CONCURRENCY = 16
-ROW = "{:22} {:>8} {:>16} {:>10} {:>10}"
+LATENCIES = {"0 ms": "", "50 ms": "_50"}
+ROW = "{:24} {:>10} {:>14} {:>10} {:>10}"
+
+
+def measure(clients: Mapping[str, ClientProcess], server: ServerProcess, config: ClientConfig, rounds: int) -> None:
+    """Let the clients take turns, and print a row for each."""
+    crawls: dict[str, list[Measurement]] = {name: [] for name in clients}
+    requests: dict[str, int] = {}
+    for _ in range(rounds + 1):  # the first one warms up
+        for name, client in clients.items():
+            server.take_counters()
+            crawls[name].append(client.crawl(config))
+            requests[name] = server.take_counters()["requests"]
+    (customers,) = {crawl.customers for each in crawls.values() for crawl in each}  # all the same
+    cpu = {name: [crawl.cpu for crawl in each[1:]] for name, each in crawls.items()}
+    wall = {name: [crawl.wall for crawl in each[1:]] for name, each in crawls.items()}
+    for name in clients:
+        ratios = [f"{ratio(seconds[name], seconds[BY_HAND]):.2f}x" for seconds in (cpu, wall)]
+        print(ROW.format(f"  {name}", requests[name], f"{1e6 * median(cpu[name]) / customers:.1f}", *ratios))
 
 
 def main() -> None:
@@ -26,30 +47,10 @@ def main() -> None:
     with ExitStack() as stack:
         server = stack.enter_context(ServerProcess("static_server", str(MAX_CUSTOMERS)))
         clients = {name: stack.enter_context(ClientProcess(name)) for name in SHORT_LISTS}
-        for latency in ("", "_50"):
+        for name, latency in LATENCIES.items():
+            print(name)
             config = ClientConfig(server.url, f"acc_{options.workspaces}{latency}", concurrency=CONCURRENCY)
-            cpu, wall = defaultdict(list), defaultdict(list)
-            requests: dict[str, int] = {}
-            customers = set()
-            for _ in range(options.rounds + 1):  # the first one warms up
-                for name, client in clients.items():
-                    server.take_counters()
-                    crawl = client.crawl(config)
-                    requests[name] = server.take_counters()["requests"]
-                    customers.add(crawl.customers)
-                    cpu[name].append(crawl.cpu)
-                    wall[name].append(crawl.wall)
-            (number,) = customers  # all the same
-            for name in clients:
-                ratios = [
-                    median(
-                        ours / theirs for ours, theirs in zip(times[name][1:], times["gather by hand"][1:], strict=True)
-                    )
-                    for times in (cpu, wall)
-                ]
-                micros = 1e6 * median(cpu[name][1:]) / number
-                label = f"{latency.strip('_') or 0} ms, {name}"
-                print(ROW.format(label, requests[name], f"{micros:.1f}", *(f"{ratio:.2f}x" for ratio in ratios)))
+            measure(clients, server, config, options.rounds)
 
 
 if __name__ == "__main__":
