@@ -11,7 +11,6 @@ from statistics import median
 from benchmarks.clients import SHORT_LISTS
 from benchmarks.clients.config import ClientConfig
 from benchmarks.clients.short_lists import MAX_CUSTOMERS
-from benchmarks.clients.worker import Measurement
 from benchmarks.processes import ClientProcess, ServerProcess
 from benchmarks.results.statistics import ratio
 
@@ -23,9 +22,9 @@ ROW = "{:24} {:>10} {:>14} {:>10} {:>10}"
 
 def measure(clients: Mapping[str, ClientProcess], server: ServerProcess, config: ClientConfig, rounds: int) -> None:
     """Let the clients take turns, and print a row for each."""
-    crawls: dict[str, list[Measurement]] = {name: [] for name in clients}
+    crawls = {name: [client.crawl(config)] for name, client in clients.items()}  # warms up
     requests: dict[str, int] = {}
-    for _ in range(rounds + 1):  # the first one warms up
+    for _ in range(rounds):
         for name, client in clients.items():
             server.take_counters()
             crawls[name].append(client.crawl(config))
