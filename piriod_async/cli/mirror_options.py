@@ -86,7 +86,8 @@ def parse_database(_: click.Context, __: click.Parameter, value: str) -> SecretS
         Mirror(database)
     except MirrorError as error:
         raise click.BadParameter(str(error).removeprefix("database=")) from error
-    if "://" not in value and (":memory:" in value or "mode=memory" in value):
+    name = str(Path(value))
+    if name == ":memory:" or (name.startswith("file:") and (":memory:" in name or "mode=memory" in name)):
         expected = "expected the path of a file, such as customers.db"
         raise click.BadParameter(f"{value} is in memory, and gone when the command ends: {expected}")
     return database

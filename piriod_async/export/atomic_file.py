@@ -41,14 +41,14 @@ def resolve_target(path: str | os.PathLike[str]) -> Path:
     """
     given = Path(path)
     with named_in_errors(given):
-        if given.exists() and not given.is_file():
+        target = Path(os.path.realpath(given)) if given.is_symlink() else given
+        if (given.exists() and not given.is_file()) or target.is_symlink():  # of a circle of links
             raise ExportError(f"{given}: exists and is not a regular file; refusing to overwrite it")
-        target = given.resolve() if given.is_symlink() else given
         folder = target.parent
         if folder.is_dir():
             return target
-        wrong = "is not a folder" if folder.exists() else "does not exist"
-    raise ExportError(f"{given}: the folder {folder} {wrong}: create it first, or choose another name")
+        wrong = f"{folder} is not a folder" if folder.exists() else f"the folder {folder} does not exist"
+    raise ExportError(f"{given}: {wrong}: create it first, or choose another name")
 
 
 def is_same_file(one: Target, other: Target) -> bool:

@@ -25,7 +25,7 @@ class RowGroupEncoder:
 
     Args:
         schema: The columns and their types.
-        row_group_size: Rows per row group. At most this many rows and one batch are in memory.
+        row_group_size: Rows per row group. This many are in memory, twice while they are written, and one batch.
 
     Raises:
         ExportError: The size is not a whole number, 1 or more.

@@ -100,7 +100,7 @@ async def write_parquet(
         listing: A `CustomerListing`, or any other async iterable of customers.
         file: A path, renamed into place when complete, or an open file.
         fields: Some of `FIELDS`, in the desired order; all if None.
-        row_group_size: Customers per row group. One row group is in memory at a time.
+        row_group_size: Customers per row group. One row group is in memory at a time, twice while it is written.
 
     Raises:
         ExportError: A field is unknown, a value does not fit its column, the path is not a regular file, or

@@ -88,7 +88,8 @@ def check_fields(fields: Mapping[str, Any], path: str) -> CustomerFields:
 
     Args:
         fields: Any JSON values, datetimes, decimals, `OMITTED` and `Unchecked`. Unknown fields are allowed, as the API
-            may send more than we know; but one whose name is like that of a field is a mistake, unless `Unchecked`.
+            may send more than we know; but one whose name is like that of a field that is not there is a mistake,
+            unless `Unchecked`.
         path: How an error message names the customer.
 
     Raises:
@@ -103,7 +104,7 @@ def check_fields(fields: Mapping[str, Any], path: str) -> CustomerFields:
         if isinstance(value, Unchecked):
             payload[name] = _copy(value.value, f"{path}.{name}")
             continue
-        if name not in _NAMES and (similar := closest(name, _NAMES)):
+        if name not in _NAMES and (similar := closest(name, [each for each in _NAMES if each not in fields])):
             wrong = f"{path}.{name}: customers have no such field"
             raise ValueError(f"{wrong}: expected {similar!r}; Unchecked(value) sends it nevertheless")
         if value is OMITTED:

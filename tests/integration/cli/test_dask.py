@@ -70,6 +70,15 @@ def test_wrong_usage(run_cli, tmp_path):
         assert message in done.stderr
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "tcp://127.0.0.1:port", "http://127.0.0.1:8786"])
+def test_invalid_address(address, run_cli, tmp_path):
+    """The error says what an address looks like."""
+    done = run_cli("customers", "--workspace", "acc_1", "-o", tmp_path, "--dask", address)
+    expected = "expected local, or the address of a scheduler, such as tcp://127.0.0.1:8786 ("
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith(f"piriod-async: --dask {address}: {expected}")
+
+
 def test_scheduler_out_of_reach(run_cli, tmp_path):
     """An address where no scheduler listens is an error; what an earlier run completed can be resumed."""
     with config.set({"distributed.comm.timeouts.connect": "100ms"}):

@@ -195,12 +195,12 @@ async def test_missing_folder(run_cli_in_thread, tmp_path):
     """A folder that does not exist, or is a file, is named before the first request."""
     (tmp_path / "file").touch()
     async with MockServer(3) as server:
-        for name, wrong in (("missing", "does not exist"), ("file", "is not a folder")):
+        for name, wrong in (("missing", "the folder {} does not exist"), ("file", "{} is not a folder")):
             commands = [("-o", f"{name}/a{suffix}") for suffix in (".csv", ".jsonl", ".parquet")]
             for options in (*commands, ("-o", "a.csv", "--contacts-output", f"{name}/b.csv")):
                 paths = [tmp_path / each if "." in each else each for each in options]
                 code, error = await refused(run_cli_in_thread, server, *paths)
                 assert (code, "Errno" in error) == (2, False)
-                message = f"{paths[-1]}: the folder {tmp_path / name} {wrong}: create it first, or choose another name"
+                message = f"{paths[-1]}: {wrong.format(tmp_path / name)}: create it first, or choose another name"
                 assert error.splitlines()[0] == f"piriod-async: {message}"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]

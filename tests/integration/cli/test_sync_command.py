@@ -288,6 +288,14 @@ def test_not_a_database(database, message, run_cli, tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["mode=memory.db", "a:memory:b.db"])
+def test_file_that_only_sounds_like_memory(name, run_cli, tmp_path):
+    """A path is in memory only if SQLite takes it so."""
+    done = run_cli("sync", tmp_path / name, "--mock", "3")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / name).is_file()
+
+
 def test_unusable_database(run_cli, tmp_path):
     """A path that is no mirror is refused, and not changed."""
     (tmp_path / "text.db").write_text("not a database, but a text that is long enough to look like one" * 9)

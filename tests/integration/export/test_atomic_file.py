@@ -46,14 +46,15 @@ async def test_link_and_mode_stay(write, tmp_path):
 
 
 async def test_not_a_regular_file(write, tmp_path):
-    """A directory or a pipe is refused, and stays."""
+    """A directory, a pipe, or a link to itself is refused, and stays."""
     os.mkfifo(tmp_path / "pipe")
-    for path in (tmp_path, tmp_path / "pipe"):
+    (tmp_path / "link").symlink_to("link")
+    for path in (tmp_path, tmp_path / "pipe", tmp_path / "link"):
         with pytest.raises(
             export.ExportError, match=f"^{path}: exists and is not a regular file; refusing to overwrite"
         ):
             await write(stream(FULL), path)
-    assert [file.name for file in tmp_path.iterdir()] == ["pipe"]
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["link", "pipe"]
 
 
 async def test_missing_folder(write, tmp_path, monkeypatch):
@@ -62,14 +63,12 @@ async def test_missing_folder(write, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to("missing/a")
     for path, wrong in (
-        ("missing/a", "missing does not exist"),
-        (tmp_path / "missing" / "b" / "a", f"{tmp_path}/missing/b does not exist"),
+        ("missing/a", "the folder missing does not exist"),
+        (tmp_path / "missing" / "b" / "a", f"the folder {tmp_path}/missing/b does not exist"),
         ("file/a", "file is not a folder"),
-        ("link", f"{tmp_path}/missing does not exist"),
+        ("link", f"the folder {tmp_path}/missing does not exist"),
     ):
-        with pytest.raises(
-            export.ExportError, match=f"^{path}: the folder {wrong}: create it first, or choose another name$"
-        ):
+        with pytest.raises(export.ExportError, match=f"^{path}: {wrong}: create it first, or choose another name$"):
             await write(failing_stream(), path)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["file", "link"]
 

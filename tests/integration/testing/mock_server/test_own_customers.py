@@ -229,12 +229,14 @@ def test_same_rule_for_changes(field: str) -> None:
 
 
 async def test_other_names() -> None:
-    """Every field of the record, and any other that is like none of them, is sent; and one that is like, on purpose."""
-    other = {"loyalty": 1, "account": "acc_1", "country_code": "CL", "object": "customer", "deleted": False}
-    async with serve([FULL, {**FULL.to_dict(), **other, "id": "cus_2", "nmae": Unchecked("x")}]) as (_, client):
-        *_, sent = (await client.page("ordering=created", x_piriod_test_mode="true"))["results"]
+    """Other fields are sent; one whose name is like that of a field that is missing, if it is unchecked."""
+    similar = {"created": "2031-01-01T00:00:00Z", "created_by": "me", "manager": None, "manager_id": "us_1"}
+    other = similar | {"loyalty": 1, "account": "acc_1", "country_code": "CL", "object": "customer", "deleted": False}
+    misspelt = {"created": "2032-01-01T00:00:00Z", "test_mode": True, "nmae": Unchecked("x")}
+    async with serve([FULL, {**FULL.to_dict(), **other, "id": "cus_2"}, misspelt]) as (_, client):
+        *_, sent, last = (await client.page("ordering=created", x_piriod_test_mode="true"))["results"]
     assert {name: sent[name] for name in other} == other
-    assert sent["nmae"] == "x"
+    assert last["nmae"] == "x"
 
 
 def test_invalid_changes() -> None:
