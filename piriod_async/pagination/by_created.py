@@ -186,7 +186,10 @@ class CreatedPaginator:
         if not first.is_complete:  # a full page: its length is what the server gives
             self.page_size = first.rows or self.page_size
         self._requests_left = 3 * math.ceil(max(first.count, 0) / self.page_size) + 99
-        root = partial(self._continue_range, first, self.cursor.copy(), None, created_range)
+        # a customer behind the cursor may have come between COUNT and SELECT, so that another one was cut off
+        may_be_cut = any(self.cursor.is_behind(require_created(key)) for key in first.keys)
+        start = Cursor(self.cursor.descending) if may_be_cut else self.cursor.copy()
+        root = partial(self._continue_range, first, start, None, created_range)
         return OrderedPrefetch([Job(root)], self.prefetch_limit)
 
     def _drop_delivered(self, page: RawPage, check: CountCheck) -> RawPage:
