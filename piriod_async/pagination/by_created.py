@@ -65,6 +65,7 @@ from typing import Self, TypeAlias
 from attrs import define, evolve, field
 
 from piriod_async.errors import IncompleteListError
+from piriod_async.pagination.adaptive_limit import MIN_PREFETCH
 from piriod_async.pagination.count_check import CountCheck
 from piriod_async.pagination.cursor import Cursor, require_created
 from piriod_async.pagination.fetch import Fetch, check_server_behaviour, fetch_checked
@@ -170,13 +171,17 @@ class CreatedPaginator:
                     return new
             if await self._is_confirmed(self._check):
                 raise StopAsyncIteration
-            self._pages = OrderedPrefetch([Job(self._read_on)], self.prefetch_limit)
+            self._pages = OrderedPrefetch([Job(self._read_on)], self._window)
 
     async def aclose(self) -> None:
         """Cancel pending requests."""
         if self._pages:
             await self._pages.aclose()
         await self._ties.aclose()
+
+    def _window(self) -> int:
+        """Return how many jobs may be pending: two at least, because a gap waits for the anchor behind it."""
+        return max(self.prefetch_limit(), MIN_PREFETCH)
 
     def _plan_listing(self, first: RawPage, created_range: TimeRange) -> OrderedPrefetch[RawPage]:
         check_server_behaviour(first, created_range, descending=self.cursor.descending)
@@ -190,7 +195,7 @@ class CreatedPaginator:
         may_be_cut = any(self.cursor.is_behind(require_created(key)) for key in first.keys)
         start = Cursor(self.cursor.descending) if may_be_cut else self.cursor.copy()
         root = partial(self._continue_range, first, start, None, created_range)
-        return OrderedPrefetch([Job(root)], self.prefetch_limit)
+        return OrderedPrefetch([Job(root)], self._window)
 
     def _drop_delivered(self, page: RawPage, check: CountCheck) -> RawPage:
         self._ties.forget(self.cursor.is_behind)
