@@ -83,7 +83,7 @@ class Iteration:
     _report: IterationReport | None = field(default=None, init=False)  # from the first request to the end
 
     async def advance(self) -> bool:
-        """Go to the next page. The old one is dropped before, so that only one decoded page is alive.
+        """Go to the next page. The old one is dropped before, so that decoded pages do not add up.
 
         Returns:
             False at the end of the list.

@@ -20,6 +20,7 @@ from piriod_async.pagination.scoped import ScopedIterable
 from piriod_async.query import CustomerFilters, CustomerQuery, check_names
 from piriod_async.time_slice import TimeSlice
 from piriod_async.transport.transport import Transport
+from piriod_async.validators import check_positive_int
 
 
 @define(eq=False)
@@ -202,10 +203,13 @@ class CustomerListing(ScopedIterable):
         """Return a listing of the same workspace, from its start, with other filters, ordering or page size.
 
         Args:
-            prefetch: Pages that may be pending or waiting to be consumed; by default as many as here.
+            prefetch: Pages that may be pending or waiting to be consumed; by default as many as here. One is taken
+                as two if ordered by `created`.
             **changes: The arguments of `CustomerQuery` to replace.
         """
         check_names(changes, CustomerListing.with_query)
+        if prefetch is not None:
+            check_positive_int("prefetch", prefetch)
         limit: PrefetchLimit = self._prefetch_limit if prefetch is None else lambda: prefetch
         return evolve(self, query=evolve(self.query, **changes), after=None, prefetch_limit=limit)
 

@@ -271,7 +271,7 @@ class Page:
     Attributes:
         customers: The customers that this response adds to the listing, in order.
         count: Number of customers in the listing, as the server counted them for the first response.
-        raw: Body of the response. It may repeat customers that another page delivers.
+        raw: Body of the response. It may repeat customers that another page delivers, and have the opposite order.
         response: Its status, headers, request id and duration; None if the page was not received.
     """
 

@@ -27,9 +27,9 @@ the instant has more customers than a page. It is read on its own, until passes 
 next response starts right after it. (5) The last anchor was requested from the end of the list, so it includes
 everybody who comes after the first instant that it shows: what a count cuts off is before them. If that instant is
 before the last one that was read, no gap is left: one request proves the end of a list of two pages. If not, there is a
-gap, as before any anchor. Where no anchor is left, the listing ends with a response that brings nothing new. So
-everything before the last row is delivered, x advances, and (1) applies again. Customers before x are never delivered
-again, so none is delivered twice.
+gap, as before any anchor. Where no anchor is left, the listing ends with a response that brings nothing new; if it is
+the first of a resumed listing, it also shows nobody before x. So everything before the last row is delivered, x
+advances, and (1) applies again. Customers before x are never delivered again, so none is delivered twice.
 
 **Contradictions.** Nothing above rests on a count being right; counts only plan the requests. A count that is too small
 does not end a list, because links do not either: a range is read until nothing new comes. And no page is requested
@@ -41,13 +41,14 @@ If not, the listing is read on from its end, counts again, and raises. If that r
 customers (2, and 1 %) may have come where the list was read already; if it is not, none may be missing.
 
 **Limits.** A customer can be lost if others enter between COUNT and SELECT of a response that brings nothing new, while
-one that was read has left and comes back: 1 of 3,000 simulated listings of many ties, in random order, with such an
-entry in *every* request. A list of one page is what that one response said. A replica that lags is noticed only if the
-repeated request is not answered by one that lags as much, and by no more than a few customers on a list that changes.
-The counts tell nothing about a filter over joined tables that repeats customers. If more customers share an instant
-than a page holds (as printed, which may be to the second), they are read by page number, however deep, and held back
-until passes prove complete; after eight that do not, or eight more once they have shown everybody, the listing raises.
-One can be lost if another one comes back among the ties just as a third one leaves, so that the counts do not tell.
+one that was read has left and comes back, or right before x, where ranges are widened to what a timestamp may stand
+for: 1 of 3,000 simulated listings of many ties, in random order, with such an entry in *every* request. A list of one
+page is what that one response said. A replica that lags is noticed only if the repeated request is not answered by one
+that lags as much, and by no more than a few customers on a list that changes. The counts tell nothing about a filter
+over joined tables that repeats customers. If more customers share an instant than a page holds (as printed, which may
+be to the second), they are read by page number, however deep, and held back until passes prove complete; after eight
+that do not, or eight more once they have shown everybody, the listing raises. One can be lost if another one comes back
+among the ties just as a third one leaves, so that the counts do not tell.
 
 **Termination.** A listing sends at most 3 requests for each page that was counted first or linked to beyond the count,
 and 100 more, not counting passes over ties: of these there are at most sixteen over an instant, and each ends at the
@@ -65,6 +66,7 @@ from typing import Self, TypeAlias
 from attrs import define, evolve, field
 
 from piriod_async.errors import IncompleteListError
+from piriod_async.pagination.adaptive_limit import MIN_PREFETCH
 from piriod_async.pagination.count_check import CountCheck
 from piriod_async.pagination.cursor import Cursor, require_created
 from piriod_async.pagination.fetch import Fetch, check_server_behaviour, fetch_checked
@@ -170,13 +172,17 @@ class CreatedPaginator:
                     return new
             if await self._is_confirmed(self._check):
                 raise StopAsyncIteration
-            self._pages = OrderedPrefetch([Job(self._read_on)], self.prefetch_limit)
+            self._pages = OrderedPrefetch([Job(self._read_on)], self._window)
 
     async def aclose(self) -> None:
         """Cancel pending requests."""
         if self._pages:
             await self._pages.aclose()
         await self._ties.aclose()
+
+    def _window(self) -> int:
+        """Return how many jobs may be pending: two at least, because a gap waits for the anchor behind it."""
+        return max(self.prefetch_limit(), MIN_PREFETCH)
 
     def _plan_listing(self, first: RawPage, created_range: TimeRange) -> OrderedPrefetch[RawPage]:
         check_server_behaviour(first, created_range, descending=self.cursor.descending)
@@ -186,8 +192,11 @@ class CreatedPaginator:
         if not first.is_complete:  # a full page: its length is what the server gives
             self.page_size = first.rows or self.page_size
         self._requests_left = 3 * math.ceil(max(first.count, 0) / self.page_size) + 99
-        root = partial(self._continue_range, first, self.cursor.copy(), None, created_range)
-        return OrderedPrefetch([Job(root)], self.prefetch_limit)
+        # a customer behind the cursor may have come between COUNT and SELECT, so that another one was cut off
+        may_be_cut = any(self.cursor.is_behind(require_created(key)) for key in first.keys)
+        start = Cursor(self.cursor.descending) if may_be_cut else self.cursor.copy()
+        root = partial(self._continue_range, first, start, None, created_range)
+        return OrderedPrefetch([Job(root)], self._window)
 
     def _drop_delivered(self, page: RawPage, check: CountCheck) -> RawPage:
         self._ties.forget(self.cursor.is_behind)

@@ -2,6 +2,7 @@
 
 Pagination needs no more than that. Customers are decoded one page at a time, when the consumer gets to them: pages that
 are prefetched stay bytes until then, because decoded ones would be traversed by the garbage collector again and again.
+Only the first response of a listing, and the one that is read backwards, are decoded at once: their keys are customers.
 """
 
 from collections.abc import Sequence

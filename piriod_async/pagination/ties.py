@@ -13,7 +13,8 @@ Nothing less proves it: passes that together show as many customers as each of t
 one that came, and none of them one that stayed. This fails only for one that comes back just as another one leaves.
 
 A server that counts wrong, or that counts a customer more than once, gives no proof. There, a pass is trusted if
-another one with pages of another length agrees with it, and the count did not change.
+another one with pages of another length agrees with it, the count did not change, and no pass with that count shows
+anybody else.
 """
 
 import asyncio
@@ -178,7 +179,8 @@ def _seen(passes: Sequence[_Pass]) -> set[str | int]:
 def _find_complete(passes: Sequence[_Pass]) -> Sequence[_Pass]:
     """Return the last passes, as many as it takes for them to be complete; none if they are not."""
     *earlier, last = passes
-    if any(map(last.agrees_with, earlier)):
+    shown = _seen([each for each in passes if each.counts == last.counts])
+    if last.seen == shown and any(map(last.agrees_with, earlier)):
         return [last]
     if any(each.exceeds_counts for each in passes):
         return []

@@ -1,8 +1,10 @@
 """A listing of the same workspace with another query."""
 
+import asyncio
+
 import pytest
 
-from piriod_async import QueryError
+from piriod_async import ConfigurationError, QueryError
 from piriod_async.testing import MockServer
 
 pytestmark = pytest.mark.usefixtures("no_leaks")
@@ -33,3 +35,18 @@ async def test_prefetch():
         await anext(pages)
         assert len(server.requests) <= 3
         await pages.aclose()
+
+
+async def test_prefetch_by_created():
+    """A limit of one page is enough for a listing by `created`, whose jobs wait for each other."""
+    async with MockServer(450) as server, server.session() as piriod:
+        async with asyncio.timeout(20):  # if a job waits for one that is never started
+            assert len(await piriod.customers().with_query(prefetch=1).collect()) == 450
+
+
+@pytest.mark.parametrize("prefetch", [0, -1, 1.5, True])
+async def test_invalid_prefetch(prefetch):
+    """A limit that lets no page through is refused."""
+    async with MockServer() as server, server.session() as piriod:
+        with pytest.raises(ConfigurationError, match=f"prefetch={prefetch}: expected a whole number, 1 or more"):
+            piriod.customers().with_query(prefetch=prefetch)

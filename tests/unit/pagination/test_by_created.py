@@ -177,6 +177,18 @@ async def test_resume(descending):
         assert sorted(key.id for key in rest) == sorted(key.id for key in keys[taken:])
 
 
+@both_ways
+async def test_resume_cut(descending):
+    """A customer that comes a microsecond before the cursor, between COUNT and SELECT, hides none after it."""
+    times = [3_001, 2_001, 1_000] if descending else [1_000, 2_001, 3_001]
+    customers = MovingList.created_at(times, descending=descending)
+    cursor = Cursor(descending)
+    cursor.take_new((await read(customers.fetch, descending=descending))[:2])
+    entries = [ListedCustomer("new", 2_002 if descending else 2_000)]
+    customers.mid_request = lambda: entries and customers.customers.append(entries.pop())
+    assert await read_ids(customers.fetch, descending=descending, cursor=cursor) == ["c2"]
+
+
 async def test_request_fails():
     """The error of a request is raised after the pages before it, and cancels the others."""
 

@@ -57,8 +57,9 @@ async def test_order_depends_on_slice(max_page_size, precision, descending):
         [[(4, "abc"), (4, "a")], [(3, "ab"), (4, "ca")]],  # c left, and came back, so that both passes show it
         [[(4, "abc"), (4, "d")], [(3, "ab"), (3, "c")]],  # c left as d came, d left, and c came back as b left
         [[(2, "ab"), (2, "ba")], [(2, "ab"), (2, "ab")]],  # the server counts too few
+        [[(4, "abd"), (4, "b")], [(4, "ax"), (4, "bd")], [(4, "ab"), (4, "db")]],  # two repeat b, in place of x
     ],
-    ids=["one came", "one came back", "replaced", "counts too few"],
+    ids=["one came", "one came back", "replaced", "counts too few", "repeated"],
 )
 async def test_unproven_passes(passes):
     """Passes that show as many customers as were counted may lack one that was there throughout."""
