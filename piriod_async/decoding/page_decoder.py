@@ -1,8 +1,10 @@
 """The decoder of a session: chooses between strict and lenient decoding, and keeps the event loop responsive."""
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from operator import attrgetter
+from typing import cast
 
 from attrs import define, field
 
@@ -56,10 +58,8 @@ class PageDecoder:
             by_created: Whether a customer needs a creation time to have a place in the listing.
             reported: The `unplaced_ids` of earlier pages; those of this page are added.
         """
-        if not page.unplaced_ids:
-            customers = tuple(key for key in page.keys if isinstance(key, Customer))
-            if len(customers) == len(page.keys):
-                return DecodedPage(customers)
+        if not page.unplaced_ids and (not page.keys or isinstance(page.keys[0], Customer)):
+            return DecodedPage(tuple(cast("Sequence[Customer]", page.keys)))  # decoded at once
         await self._take_turn()
         if not page.unplaced_ids:
             with suppress(*strict.DECODE_ERRORS):
