@@ -1,7 +1,6 @@
 """The decoder of a session: chooses between strict and lenient decoding, and keeps the event loop responsive."""
 
 import asyncio
-from collections.abc import Sequence
 from contextlib import suppress
 from operator import attrgetter
 from typing import cast
@@ -59,7 +58,7 @@ class PageDecoder:
             reported: The `unplaced_ids` of earlier pages; those of this page are added.
         """
         if not page.unplaced_ids and (not page.keys or isinstance(page.keys[0], Customer)):
-            return DecodedPage(tuple(cast("Sequence[Customer]", page.keys)))  # decoded at once
+            return DecodedPage(cast("tuple[Customer, ...]", tuple(page.keys)))  # decoded at once
         await self._take_turn()
         if not page.unplaced_ids:
             with suppress(*strict.DECODE_ERRORS):
