@@ -27,9 +27,9 @@ def _invalid(name: str, value: object, expected: str) -> QueryError:
     return QueryError(f"{name}={value!r}: expected {expected}")
 
 
-def _check_text(name: str, value: object) -> None:
+def _check_text(name: str, value: object, instead: str = "None") -> None:
     if not isinstance(value, str):
-        raise _invalid(name, value, "text (str), or None for no filter")
+        raise _invalid(name, value, f"text (str), or {instead} for no filter")
     if not value.strip():
         raise _invalid(name, value, "text that is not blank: the API ignores a blank filter and returns every customer")
     if _CONTROL.search(value):
@@ -62,8 +62,8 @@ def _validate_metadata(_: "CustomerQuery", attribute: "Attribute[Any]", value: o
     if not isinstance(value, Mapping) or not value:
         raise _invalid(attribute.name, value, "a non-empty mapping of text to text, or None for no filter")
     for key, text in value.items():
-        _check_text(f"{attribute.name} key", key)
-        _check_text(f"{attribute.name}[{key!r}]", text)
+        _check_text(f"{attribute.name} key", key, "no key")
+        _check_text(f"{attribute.name}[{key!r}]", text, "no key")
 
 
 def _validate_ordering(_: "CustomerQuery", attribute: "Attribute[Any]", value: object) -> None:

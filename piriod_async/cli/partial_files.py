@@ -31,7 +31,7 @@ from piriod_async.export import Encoder
 from piriod_async.export.atomic_file import named_in_errors, permissions_of, replace_file, set_permissions
 
 COMMIT_INTERVAL = 1_000  # customers
-SAVE_SECONDS = 1.0  # and as many customers as in a commit: what is exported before it may wait for the disk
+SAVE_SECONDS = 1.0  # and as many customers as in a commit: what is exported later may be lost in a crash
 WORKING_SUFFIXES = (".part", ".part.tmp", ".part.state", ".part.state.tmp")
 _RESUMABLE_ORDERINGS = ("created", "-created")
 
@@ -212,7 +212,8 @@ class ResumableExport:
         if len(workspaces) == 1 and ordering not in _RESUMABLE_ORDERINGS:
             shown = ordering or "''"
             raise click.UsageError(f"--resume cannot resume --ordering {shown}: expected created or -created")
-        return f"--resume: there is no interrupted export to {self.files[0].target}; starting from the beginning"
+        found = "nothing is saved of the" if saved else "there is no"
+        return f"--resume: {found} interrupted export to {self.files[0].target}; starting from the beginning"
 
     def _describe_discarded(self) -> str:
         try:
@@ -245,7 +246,7 @@ class ResumableExport:
         for file, chunk in zip(self.files, chunks, strict=True):
             file.write(chunk)
         self._uncommitted[workspace] = self._uncommitted.get(workspace, 0) + len(customers)
-        return self._uncommitted[workspace] >= COMMIT_INTERVAL
+        return self._uncommitted[workspace] >= COMMIT_INTERVAL or self._save_is_due
 
     def commit(
         self, workspace: str = "", checkpoint: Checkpoint | None = None, *, invalid: int = 0, done: bool = False
@@ -275,8 +276,12 @@ class ResumableExport:
             done=[*self.state.done, workspace] if done else self.state.done,
         )
         self._uncommitted.clear()
-        if not done or self._unsaved >= COMMIT_INTERVAL or monotonic() - self._saved_at >= SAVE_SECONDS:
+        if not done or self._unsaved >= COMMIT_INTERVAL or self._save_is_due:
             self.save()
+
+    @property
+    def _save_is_due(self) -> bool:
+        return monotonic() - self._saved_at >= SAVE_SECONDS
 
     def save(self) -> None:
         """Make the last commit survive a crash."""

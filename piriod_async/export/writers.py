@@ -132,6 +132,7 @@ async def to_arrow(listing: AsyncIterable[Customer], *, fields: Iterable[str] | 
     from piriod_async.export.arrow_format import ArrowStreamEncoder  # noqa: PLC0415 (needs an extra)
 
     encoder = ArrowStreamEncoder(fields)
+    _check_iterable(listing)
     async with aclosing(_batches(listing)) as batches:
         return encoder.table([encoder.batch(customers) async for customers in batches])
 
@@ -139,6 +140,7 @@ async def to_arrow(listing: AsyncIterable[Customer], *, fields: Iterable[str] | 
 async def _write(
     listing: AsyncIterable[Customer], files: Iterable[tuple[Target, Any]], make_output: "type[_Output]"
 ) -> int:
+    _check_iterable(listing)
     count = 0
     async with aclosing(_batches(listing)) as batches, AsyncExitStack() as stack:
         outputs = [make_output(await stack.enter_async_context(atomic_open(file)), encoder) for file, encoder in files]
@@ -151,6 +153,11 @@ async def _write(
         for output in outputs:
             await output.end()
     return count
+
+
+def _check_iterable(listing: object) -> None:
+    if not isinstance(listing, AsyncIterable):
+        raise TypeError(f"listing={listing!r}: expected a listing, or another async iterable of customers")
 
 
 @define

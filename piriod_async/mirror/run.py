@@ -13,6 +13,7 @@ from piriod_async.mirror.rows import to_text
 from piriod_async.mirror.staging import BATCH, Staging, Tally
 from piriod_async.mirror.undo import undo
 from piriod_async.plain_data import from_json
+from piriod_async.plain_text import shorten
 
 MANY = 1_000  # changes after which the database counts its rows anew, to plan queries
 
@@ -81,11 +82,12 @@ def check_scope(database: Database, filters: str, workspace: str, origin: str, *
         got = f"workspace {workspace} at {rows[0][0]}: expected a listing of the same, got {origin}"
         raise MirrorError(f"{database.name}: it mirrors {got}")
     if not rows and alone:
-        others = database.fetch("select workspace from piriod_workspaces order by workspace limit 1")
-        for (other,) in others:
+        mirrored = database.fetch("select workspace from piriod_workspaces order by workspace")
+        if mirrored:
+            shown = shorten(", ".join(name for (name,) in mirrored), 200)
             raise MirrorError(
-                f"{database.name}: it mirrors workspace {other}: expected a listing of the same, got workspace "
-                f"{workspace}. A mirror of many is made with `across`"
+                f"{database.name}: it mirrors workspace {shown}: expected a listing of the same, got workspace "
+                f"{workspace}. To add a workspace, list it together with the others: `across`"
             )
 
 

@@ -52,6 +52,7 @@ async def server() -> AsyncIterator[MockServer]:
 
 
 TEXT = "text (str), or None for no filter"
+KEY = "text (str), or no key for no filter"
 BLANK = "text that is not blank: the API ignores a blank filter and returns every customer"
 CONTROL = "text without control characters"
 BAD_TEXTS = [
@@ -101,18 +102,18 @@ BAD_METADATA = [
     ({" ": "gold"}, "metadata key=' '", BLANK),
     ({"a\0": "gold"}, "metadata key='a\\x00'", CONTROL),
     ({"\ud800": "gold"}, "metadata key='\\ud800'", CONTROL),
-    ({None: "gold"}, "metadata key=None", TEXT),
-    ({7: "gold"}, "metadata key=7", TEXT),
-    ({b"plan": "gold"}, "metadata key=b'plan'", TEXT),
+    ({None: "gold"}, "metadata key=None", KEY),
+    ({7: "gold"}, "metadata key=7", KEY),
+    ({b"plan": "gold"}, "metadata key=b'plan'", KEY),
     ({"plan": ""}, "metadata['plan']=''", BLANK),
     ({"plan": "\t"}, "metadata['plan']='\\t'", BLANK),
     ({"plan": "a\nb"}, "metadata['plan']='a\\nb'", CONTROL),
     ({"plan": "\udfff"}, "metadata['plan']='\\udfff'", CONTROL),
-    ({"plan": None}, "metadata['plan']=None", TEXT),
-    ({"plan": 5}, "metadata['plan']=5", TEXT),
-    ({"plan": True}, "metadata['plan']=True", TEXT),
-    ({"plan": b"gold"}, "metadata['plan']=b'gold'", TEXT),
-    ({"plan": ["gold"]}, "metadata['plan']=['gold']", TEXT),
+    ({"plan": None}, "metadata['plan']=None", KEY),
+    ({"plan": 5}, "metadata['plan']=5", KEY),
+    ({"plan": True}, "metadata['plan']=True", KEY),
+    ({"plan": b"gold"}, "metadata['plan']=b'gold'", KEY),
+    ({"plan": ["gold"]}, "metadata['plan']=['gold']", KEY),
     ({"segment": "pyme", "plan": " "}, "metadata['plan']=' '", BLANK),
 ]
 ORDERING = 'field names such as "created" or "-name,created", or None for the server\'s own order'

@@ -96,8 +96,9 @@ def test_crash_at_every_step(suffix, tmp_path, monkeypatch):
     assert crash_at > 30
 
 
-def test_commit_interval(tmp_path):
-    """A commit is due every thousand customers; a rollback drops what came after it."""
+def test_commit_interval(tmp_path, monkeypatch):
+    """A commit is due every thousand customers, or every second; a rollback drops what came after it."""
+    monkeypatch.setattr(partial_files, "SAVE_SECONDS", float("inf"))
     export = open_csv(tmp_path / "a.csv")
     due = [export.write(CUSTOMERS[:50], "acc_1") for _ in range(COMMIT_INTERVAL // 50)]
     assert due == [False] * (COMMIT_INTERVAL // 50 - 1) + [True]
@@ -107,6 +108,8 @@ def test_commit_interval(tmp_path):
     export.rollback()
     export.commit()
     assert export.count == COMMIT_INTERVAL
+    monkeypatch.setattr(partial_files, "SAVE_SECONDS", 0.0)
+    assert export.write(CUSTOMERS, "acc_1")
     export.close()
 
 

@@ -92,10 +92,12 @@ async def test_amount_does_not_fit(tmp_path):
 
 
 async def test_not_customers(write, tmp_path):
-    """A listing of several workspaces yields pairs, which are refused."""
+    """A listing of several workspaces yields pairs, which are refused; so is a path in place of a listing."""
     async with MockServer(3) as server, server.session() as piriod:
         with pytest.raises(TypeError, match="expected customers, got tuple"):
             await write(piriod.across(server.workspaces), tmp_path / "customers")
+    with pytest.raises(TypeError, match="listing='a': expected a listing, or another async iterable of customers"):
+        await write("a", tmp_path / "customers")
     assert list(tmp_path.iterdir()) == []
 
 

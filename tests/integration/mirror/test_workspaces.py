@@ -109,6 +109,8 @@ async def test_other_sources(database):
             await mirror.sync(piriod.across(sessions, on_error="collect"))
         assert await ids_by_workspace(mirror) != {"a": ids_on(server, "a")}
         assert (await mirror.sync(piriod.across(["a", "b"]))).added == 21
+        with pytest.raises(MirrorError, match=r"it mirrors workspace a, b: expected a listing of the same, got .* c"):
+            await mirror.sync(piriod.customers(workspace="c"))
 
 
 async def test_all_fail(database):
