@@ -58,8 +58,8 @@ class RemovalLimit:
         shown = ", ".join(shorten(name, MAX_SHOWN_NAME) for name in names)
         more = ", …" if removed > len(names) else ""
         error = TooManyRemovedError(
-            f"{removed} of {known} customers are gone ({shown}{more}), more than the {allowed} that may be removed: "
-            f"nothing was changed. If that is right, sync with accept_removed={removed}",
+            f"{removed:,} of {known:,} customers are gone ({shown}{more}), more than the {allowed:,} that may be "
+            f"removed: nothing was changed. If that is right, sync with accept_removed={removed}",
             removed=removed,
             known=known,
             allowed=allowed,

@@ -12,6 +12,7 @@ from piriod_async.testing.mock_server.rate_limit import RateLimit
 from piriod_async.testing.mock_server.recorded_request import RecordedRequest
 from piriod_async.testing.mock_server.response import HTML, JSON, CannedResponse, phrase
 from piriod_async.testing.mock_server.truncation import Truncation
+from piriod_async.validators import check_positive_int, check_seconds
 
 _PORTAL = b"<!doctype html>\n<title>Bienvenido</title><h1>Portal cautivo</h1>\n"
 GARBAGE: Final = {
@@ -88,8 +89,18 @@ class Faults:
             workspace: Fail only requests for this workspace.
 
         Raises:
-            ValueError: None or several kinds of failure are given, or options that do not go with the one given.
+            ValueError: None or several kinds of failure are given, options that do not go with the one given, or a
+                value that none of them has.
         """
+        _check_choice("garbage", garbage, ("html", "json"))
+        _check_choice("disconnect", disconnect, ("headers", "body"))
+        _check_choice("truncate", truncate, ("length", "json"))
+        if status is not None and (not isinstance(status, int) or not 100 <= status <= 599):  # noqa: PLR2004
+            raise ValueError(f"status={status!r}: expected an HTTP status, 100 to 599")
+        if times is not None:
+            check_positive_int("times", times)
+        if retry_after is not None and not isinstance(retry_after, datetime):
+            check_seconds("retry_after", retry_after)
         has_response = status is not None or body is not None
         has_headers_alone = bool(headers) and not has_response
         if sum(map(bool, (has_response, garbage, disconnect, truncate, stall, has_headers_alone))) != 1:
@@ -134,6 +145,11 @@ def _response(status: int, body: bytes | None, *, html: bool) -> CannedResponse:
     if body is not None:
         return CannedResponse(status, body, {"Content-Type": HTML if html else JSON})
     return CannedResponse.html(status) if html else CannedResponse.json(status, {"detail": phrase(status)})
+
+
+def _check_choice(name: str, value: object, choices: tuple[str, str]) -> None:
+    if value is not None and value not in choices:
+        raise ValueError(f"{name}={value!r}: expected {choices[0]!r} or {choices[1]!r}")
 
 
 def _retry_after(when: float | datetime) -> str:

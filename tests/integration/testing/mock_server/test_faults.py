@@ -75,6 +75,24 @@ async def test_page_and_workspace() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"disconnect": "bdy"}, "disconnect='bdy': expected 'headers' or 'body'"),
+        ({"truncate": True}, "truncate=True: expected 'length' or 'json'"),
+        ({"garbage": "xml"}, "garbage='xml': expected 'html' or 'json'"),
+        ({"status": "503"}, "status='503': expected an HTTP status, 100 to 599"),
+        ({"status": 99_999}, "status=99999: expected"),
+        ({"status": 503, "times": 0}, "times=0: expected a whole number, 1 or more"),
+        ({"status": 503, "retry_after": "x"}, "retry_after='x': expected a number of seconds, 0 or more"),
+    ],
+)
+def test_invalid_values(options: Any, message: str) -> None:
+    """A value that a fault does not have is named, and is not taken for another."""
+    with pytest.raises(ValueError, match=f"^{message}"):
+        MockServer().fail(**options)
+
+
+@pytest.mark.parametrize(
     "options",
     [{}, {"stall": True, "status": 500}, {"garbage": "json", "truncate": "json"}, {"stall": True, "retry_after": 1}],
 )
