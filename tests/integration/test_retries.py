@@ -65,7 +65,7 @@ async def test_undecodable_record(clock):
 @pytest.mark.parametrize(
     "function",
     [
-        "decoding.strict.decode_customers",
+        "decoding.strict.decode_page",
         "transport.sender.error_from_response",
         "transport.sender.read_body",
     ],
