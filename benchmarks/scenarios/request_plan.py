@@ -61,8 +61,8 @@ def plan_requests(created: Sequence[datetime], concurrency: int = 8, page_size: 
         offset = start + (page - 1) * size
         if page > 1 and offset >= stop:
             raise NotFoundError("no such page", status=404)
-        rows = customers[start:stop][:: -1 if backwards else 1]
-        keys, has_next = rows[offset - start :][:size], offset + size < stop
+        indices = range(start, stop)[:: -1 if backwards else 1][offset - start :][:size]
+        keys, has_next = [customers[index] for index in indices], offset + size < stop
         return RawPage(keys=keys, count=stop - start, has_next=has_next, raw=b"")
 
     async def crawl() -> int:

@@ -71,14 +71,11 @@ class PreparedCustomers:
         page_size, page = min(int(query.get("page_size", 20)), 100), int(query.get("page", 1))
         if not 1 <= page <= max(ceil(count / page_size), 1):
             return 404, b'{"detail":"Invalid page."}'
-        offset = start + (page - 1) * page_size
-        rows = self.records[offset : min(offset + page_size, stop)]
-        if query.get("ordering") == "-created":
-            last = stop - (page - 1) * page_size
-            rows = self.records[max(last - page_size, start) : last][::-1]
+        direction = -1 if query.get("ordering") == "-created" else 1
+        indices = range(start, stop)[::direction][(page - 1) * page_size :][:page_size]
         next_query = urlencode(query | {"page": page + 1})
         next_url = "null" if page * page_size >= count else f'"http://{host}/customers/?{next_query}"'
-        results = b",".join(rows)
+        results = b",".join([self.records[index] for index in indices])
         return 200, b'{"count":%d,"next":%b,"previous":null,"results":[%b]}' % (count, next_url.encode(), results)
 
 
