@@ -110,7 +110,7 @@ class Iteration:
             raise_invalid: Whether to raise an error if it cannot be decoded; otherwise it is left out.
         """
         with self._reporting() as report:
-            page = await self._fetch(1, 1, self._created_range)
+            page = await self._fetch(1, 1, self._created_range, at_once=True)
             decoded = await self._decode(page)
             if raise_invalid and decoded.invalid:
                 raise _to_error(decoded.invalid[0][1])
@@ -124,7 +124,7 @@ class Iteration:
             The only customer, or None, and whether the response proves that no other customer matches.
         """
         with self._reporting() as report:
-            page = await self._fetch(1, 2, self._created_range)
+            page = await self._fetch(1, 2, self._created_range, at_once=True)
             unique = page.deduplicated()
             decoded = await self._decode(unique)
             self.require_one([key.id for key in unique.keys], page.count)  # one that cannot be decoded counts too
@@ -217,16 +217,19 @@ class Iteration:
     ) -> RawPage:
         """Request a page of a listing by `created`, in which a record needs one, unless the list has one page."""
         is_first = self.total is None
-        page = await self._fetch(number, size, created_range, backwards=backwards)
+        at_once = is_first or backwards  # mostly the only page, or the two of a short list
+        page = await self._fetch(number, size, created_range, backwards=backwards, at_once=at_once)
         if is_first:
             resumed = self.cursor is not None and self.cursor.created is not None
             self._needs_created = resumed or not is_entire_list(page)
         return page.dated() if self._needs_created else page
 
-    async def _fetch(self, number: int, size: int, created_range: TimeRange, *, backwards: bool = False) -> RawPage:
+    async def _fetch(
+        self, number: int, size: int, created_range: TimeRange, *, backwards: bool = False, at_once: bool = False
+    ) -> RawPage:
+        """Request a page, and decode its customers at once, or only their keys."""
         request = RequestInfo(page=number, workspace=self.workspace)
-        is_awaited = self.cursor is not None and (self.total is None or backwards)  # mostly the only page, or two
-        decode_body = self._decoder.decode_page if is_awaited else self._decoder.decode_keys
+        decode_body = self._decoder.decode_page if at_once else self._decoder.decode_keys
 
         async def decode(response: Response) -> RawPage:
             page = evolve(await decode_body(response.body), response=response.info)

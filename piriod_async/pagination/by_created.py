@@ -239,8 +239,7 @@ class CreatedPaginator:
             end = end.fallback
         created_range = self.created_range & (start.resume_range or cursor.remaining())
         if end:
-            end_created = require_created(end.keys[0])
-            if cursor.is_behind(end_created):
+            if cursor.is_behind(require_created(end.keys[0])):
                 return JobResult([])  # the anchors overlap
             created_range &= _from_second_instant(end.keys, descending=not cursor.descending)
         if created_range.empty:
